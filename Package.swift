@@ -1,0 +1,98 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One word a backend: its folder under `Backends/` holds Sources, Simulator and Tests.
+let backends = ["STGT"]
+
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let settings: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
+
+func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func targets(ofBackend name: String) -> [Target] {
+  [
+    .target(
+      name: "\(name)Backend", dependencies: ["HostInterface", "TargetCore", system],
+      path: "Backends/\(name)/Sources", swiftSettings: settings),
+    .target(
+      name: "\(name)Simulator", dependencies: ["HostInterface", "Simulation", system],
+      path: "Backends/\(name)/Simulator", swiftSettings: settings),
+    .testTarget(
+      name: "\(name)Tests",
+      dependencies: [
+        .target(name: "\(name)Backend"), .target(name: "\(name)Simulator"), "HostInterface", "HostRecording",
+        "LinuxHost", "Quartet", "Simulation", "TargetBackendTesting", "TargetCore", system,
+      ],
+      path: "Backends/\(name)/Tests", swiftSettings: settings),
+  ]
+}
+
+let package = Package(
+  name: "quartet",
+  products: [
+    .library(name: "Quartet", targets: ["Quartet", "TargetCore", "HostInterface", "LinuxHost"]),
+    .library(
+      name: "TargetBackendTesting",
+      targets: ["TargetBackendTesting", "Simulation", "HostRecording"] + backends.map { "\($0)Simulator" }),
+    .executable(name: "quartet", targets: ["quartet-cli"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.10.0"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+  ],
+  targets: [
+    .systemLibrary(name: "CLibAIO", providers: [.apt(["libaio-dev"]), .yum(["libaio-devel"])]),
+    .systemLibrary(
+      name: "CLibUdev", pkgConfig: "libudev", providers: [.apt(["libudev-dev"]), .yum(["systemd-devel"])]),
+    .systemLibrary(
+      name: "CLibKmod", pkgConfig: "libkmod", providers: [.apt(["libkmod-dev"]), .yum(["kmod-devel"])]),
+
+    library("HostInterface", [system]),
+    library(
+      "LinuxHost",
+      [
+        "HostInterface", "CLibUdev", "CLibKmod", system,
+        .product(name: "Subprocess", package: "swift-subprocess"),
+      ]),
+    library("HostRecording", ["HostInterface", system]),
+    library("Simulation", ["HostInterface", system]),
+    library("TargetCore", ["HostInterface"]),
+    library("StateFile", ["HostInterface", "TargetCore", "Yams"]),
+    .target(
+      name: "BackendRegistry", dependencies: ["TargetCore"] + backends.map { .target(name: "\($0)Backend") },
+      path: "Backends", exclude: backends, sources: ["Registry.swift"], swiftSettings: settings),
+    library("Quartet", ["HostInterface", "TargetCore", "BackendRegistry", "LinuxHost", log, system]),
+    library("TargetBackendTesting", ["HostInterface", "TargetCore", "Simulation", "HostRecording", system]),
+    .executableTarget(
+      name: "quartet-cli",
+      dependencies: ["HostInterface", "TargetCore", "StateFile", "Quartet", arguments, log, system],
+      path: "Sources/quartet", swiftSettings: settings),
+    .executableTarget(
+      name: "dev",
+      dependencies: ["HostInterface", "HostRecording", "LinuxHost", "Quartet", "TargetCore", arguments, system],
+      swiftSettings: settings),
+
+    tests("HostInterfaceTests", ["HostInterface", "Simulation", system]),
+    tests("LinuxHostTests", ["HostInterface", "LinuxHost", system]),
+    tests("HostRecordingTests", ["HostInterface", "HostRecording", "Simulation", system]),
+    tests("SimulationTests", ["HostInterface", "Simulation", system]),
+    tests("TargetCoreTests", ["HostInterface", "TargetCore"]),
+    tests("StateFileTests", ["HostInterface", "TargetCore", "StateFile", "Yams"]),
+    tests(
+      "QuartetTests",
+      ["HostInterface", "TargetCore", "Quartet", "BackendRegistry", "Simulation", "STGTSimulator", system]),
+    tests("CLITests", ["HostInterface", "LinuxHost", system]),
+    tests("TidyTests", ["BackendRegistry", "TargetCore", system]),
+  ] + backends.flatMap(targets(ofBackend:))
+)

@@ -1,0 +1,75 @@
+import Glibc
+import Synchronization
+
+/// A task executor whose threads may block: calls into /proc, sysfs and configfs wait inside the kernel.
+final class BlockingThreads: TaskExecutor {
+  private struct Queue: Sendable {
+    var jobs: [UnownedJob] = []
+    var ended = false
+  }
+  private let queue = Mutex(Queue())
+  private let wake: Semaphore
+  private let count: Int
+
+  /// Starts the threads.
+  init(count: Int) {
+    self.count = count
+    wake = Semaphore()
+    for _ in 0..<count {
+      let thread = Unmanaged.passRetained(self)
+      var id = pthread_t()
+      let started = pthread_create(
+        &id, nil,
+        { argument in
+          // Sound: the pointer is the retained executor that `init` passed, consumed here exactly once.
+          if let argument { Unmanaged<BlockingThreads>.fromOpaque(argument).takeRetainedValue().work() }
+          return nil
+        }, thread.toOpaque())
+      if started == 0 { pthread_detach(id) } else { thread.release() }
+    }
+  }
+
+  /// Lets the threads end when the jobs queued so far have run.
+  func end() {
+    queue.withLock { $0.ended = true }
+    for _ in 0..<count { wake.signal() }
+  }
+
+  func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    queue.withLock { $0.jobs.append(job) }
+    wake.signal()
+  }
+
+  private func work() {
+    while true {
+      wake.wait()
+      let (job, ended) = queue.withLock { queue in
+        (queue.jobs.isEmpty ? nil : queue.jobs.removeFirst(), queue.ended)
+      }
+      if let job { job.runSynchronously(on: asUnownedTaskExecutor()) } else if ended { return }
+    }
+  }
+}
+
+/// A counting semaphore of the C library.
+private final class Semaphore: Sendable {
+  // Sound: sem_t is allocated once, never moved, and made for use by several threads.
+  private nonisolated(unsafe) let raw: UnsafeMutablePointer<sem_t>
+
+  init() {
+    raw = .allocate(capacity: 1)
+    sem_init(raw, 0, 0)
+  }
+
+  deinit {
+    sem_destroy(raw)
+    raw.deallocate()
+  }
+
+  func signal() { sem_post(raw) }
+
+  func wait() {
+    while sem_wait(raw) != 0 {}
+  }
+}

@@ -1,0 +1,89 @@
+import SystemPackage
+
+/// What the host answered to an operation.
+public enum Answer: Sendable, Hashable {
+  /// The operation has no answer beyond success.
+  case none
+  /// A daemon's reply.
+  case reply([UInt8])
+  /// A command's result, whatever its exit status.
+  case command(CommandResult)
+  /// A value that was bound to a variable.
+  case bound(Variable, String)
+}
+
+extension Host {
+  /// Does one operation.
+  ///
+  /// - Parameters:
+  ///   - operation: What to do.
+  ///   - variables: The values bound by earlier steps.
+  /// - Throws: ``Failure`` when the host could not do it; a command's exit status is no failure here.
+  public func perform(_ operation: Operation, variables: [Variable: String] = [:]) async throws -> Answer {
+    func path(_ text: Text) throws -> FilePath { FilePath(try text.string(variables)) }
+    switch operation {
+    case .write(let file, let contents): try write(contents.bytes(variables), to: path(file))
+    case .createDirectory(let directory): try createDirectory(path(directory))
+    case .removeDirectory(let directory): try removeDirectory(path(directory))
+    case .createLink(let link, let destination): try createLink(path(link), to: path(destination))
+    case .removeFile(let file): try removeFile(path(file))
+    case .replaceFile(let file, let contents, let mode):
+      try replace(path(file), with: contents.bytes(variables), mode: mode)
+    case .editLines(let file, let edit):
+      let file = try path(file)
+      let old = try status(file) == nil ? "" : text(file)
+      let new = edit.applied(to: old)
+      if new != old { try replace(file, with: Array(new.utf8), mode: 0o600) }
+    case .run(let command): return .command(try await run(command, variables: variables))
+    case .exchange(let request):
+      let bytes = request.header + (try request.body.bytes(variables))
+      return .reply(
+        try await exchange(
+          bytes, with: FilePath(request.path), lengthOffset: request.lengthOffset, limit: request.limit))
+    case .loadModule(let name): try loadModule(name)
+    case .wait(let condition, let limit): try await wait(for: condition, limit: limit, variables: variables)
+    case .bind(let variable, let file, let containing, let key):
+      let wanted = try containing.string(variables)
+      return .bound(variable, try boundWord(in: path(file), containing: wanted, key: key))
+    }
+    return .none
+  }
+
+  /// Runs a command of a plan.
+  public func run(_ command: Command, variables: [Variable: String] = [:]) async throws -> CommandResult {
+    let input = try command.input?.bytes(variables) ?? []
+    return try await run(
+      command.argv.map { try $0.string(variables) }, environment: command.environment, input: input,
+      limit: command.limit)
+  }
+
+  private func wait(for condition: Condition, limit: Duration, variables: [Variable: String]) async throws {
+    switch condition {
+    case .exists(let path):
+      try await waitForPath(FilePath(path.string(variables)), exists: true, limit: limit)
+    case .absent(let path):
+      try await waitForPath(FilePath(path.string(variables)), exists: false, limit: limit)
+    case .empty(let directory):
+      let directory = FilePath(try directory.string(variables))
+      let interval = Duration.milliseconds(20)
+      var left = limit
+      while try status(directory) != nil, try !list(directory).isEmpty {
+        guard left > .zero else {
+          throw Failure(.timedOut, "\(directory)", "is not empty after \(limit)")
+        }
+        try await sleep(interval)
+        left -= interval
+      }
+    }
+  }
+
+  private func boundWord(in file: FilePath, containing: String, key: String) throws -> String {
+    let lines = try text(file).split(separator: "\n")
+    // A name ends where its word ends: `t1` must not find `t10`.
+    let line = lines.first { $0.split(whereSeparator: \.isWhitespace).contains { $0 == containing } }
+    guard let word = line?.split(whereSeparator: \.isWhitespace).first(where: { $0.hasPrefix(key) }) else {
+      throw Failure(.notFound, "\(file)", "has no line with \(containing) and \(key)")
+    }
+    return String(word.dropFirst(key.count))
+  }
+}
