@@ -1,0 +1,83 @@
+import HostInterface
+
+extension Capabilities {
+  /// What a change asks for that cannot be expressed; empty when all of it can.
+  public func refusals(of change: Change) -> [String] {
+    switch change {
+    case .createTarget(_, let id): return refusals(ofID: id)
+    case .addUnit(_, let unit), .replaceUnit(_, let unit, _): return refusals(of: unit)
+    case .setUnit(_, let unit): return refusals(of: unit) + refusalsInPlace(unit)
+    case .setParameter(_, let parameter, let value): return refusals(of: parameter, value)
+    case .setAttribute(_, let name, _):
+      return targetAttributes.contains(name) ? [] : ["attribute \(name) of a target"]
+    case .allow(_, let initiator):
+      return initiatorKinds.contains(initiator.kind)
+        ? [] : ["access by \(initiator.kind.rawValue) (\(initiator))"]
+    case .setAccount(nil, _, _, _): return discoveryCHAP ? [] : ["CHAP for discovery"]
+    case .setAccount(_, .outgoing, _, _): return mutualCHAP ? [] : ["mutual CHAP"]
+    case .addPortal(let name, let portal):
+      var list: [String] = []
+      if name != nil, portalScope == .implementation { list.append("portals of one target") }
+      if portal.iser, !iser { list.append("iSER portals (\(portal))") }
+      return list
+    case .deleteTarget, .enableTarget, .disableTarget, .resizeUnit, .removeUnit, .deny, .clearAccount,
+      .removePortal, .closeSession, .setAccount:
+      return []
+    }
+  }
+
+  private func refusals(ofID id: UInt32?) -> [String] {
+    guard let id else { return [] }
+    guard let targetIDs else { return ["a number for a target (\(id))"] }
+    return targetIDs.contains(id)
+      ? [] : ["target number \(id), \(targetIDs.lowerBound) to \(targetIDs.upperBound) are allowed"]
+  }
+
+  private func refusals(of parameter: SessionParameter, _ value: String) -> [String] {
+    guard let domain = parameters[parameter] else {
+      let note = parameterNotes[parameter].map { " (\($0))" } ?? ""
+      return ["parameter \(parameter.rawValue)\(note)"]
+    }
+    if case .number(let range) = domain, let number = Int(value), !range.contains(number) {
+      let bounds = "\(range.lowerBound) to \(range.upperBound) are allowed"
+      return ["parameter \(parameter.rawValue) of \(value), \(bounds)"]
+    }
+    return []
+  }
+
+  private func refusals(of unit: LogicalUnit) -> [String] {
+    var list: [String] = []
+    if !luns.contains(Int(unit.lun.number)) {
+      list.append("lun \(unit.lun), \(luns.lowerBound) to \(luns.upperBound) are allowed")
+    }
+    for field in UnitField.allCases {
+      guard let value = unit[field] else { continue }
+      guard let longest = unitFields[field] else {
+        list.append("\(field.rawValue) of a logical unit")
+        continue
+      }
+      if value.utf8.count > longest {
+        list.append("\(field.rawValue) of \(value.utf8.count) bytes, at most \(longest) are allowed")
+      }
+    }
+    if let type = unit.deviceType, !deviceTypes.contains(type) { list.append("device type \(type.rawValue)") }
+    if let size = unit.blockSize, !blockSizes.contains(size) {
+      let allowed = blockSizes.sorted().map(String.init).joined(separator: ", ")
+      list.append("block size \(size), \(allowed) are allowed")
+    }
+    if unit.initiators != nil, !unitInitiators { list.append("a logical unit for some initiators only") }
+    for name in unit.attributes.keys.sorted() where !unitAttributes.contains(name) {
+      list.append("attribute \(name) of a logical unit")
+    }
+    if case .path(let path) = unit.backing, let bad = path.first(where: forbiddenInPaths.contains) {
+      list.append("a backing path with '\(bad)' (make a symbolic link to \(path) and use that)")
+    }
+    return list
+  }
+
+  private func refusalsInPlace(_ unit: LogicalUnit) -> [String] {
+    fixedUnitFields.filter { unit[$0] != nil }.map(\.rawValue).sorted().map {
+      "\($0) of a logical unit that exists (replace the logical unit)"
+    }
+  }
+}

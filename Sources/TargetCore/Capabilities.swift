@@ -1,0 +1,91 @@
+import HostInterface
+
+/// What an implementation can express.
+public struct Capabilities: Sendable {
+  /// The kinds of ``Initiator``.
+  public enum InitiatorKind: String, Sendable, Hashable, CaseIterable {
+    case all, name, address, network
+  }
+
+  /// Whom portals belong to.
+  public enum PortalScope: Sendable, Hashable {
+    /// Each target has its own.
+    case target
+    /// All targets share them.
+    case implementation
+  }
+
+  /// The logical unit numbers it takes.
+  public var luns: ClosedRange<Int>
+  /// The numbers it gives to targets; nil when targets have none.
+  public var targetIDs: ClosedRange<UInt32>?
+  /// Who can be let in.
+  public var initiatorKinds: Set<InitiatorKind>
+  /// Whether a logical unit can be shown to some initiators only.
+  public var unitInitiators: Bool
+  /// The session parameters it has, with the values that it takes.
+  public var parameters: [SessionParameter: SessionParameter.Domain]
+  /// What it does instead, for parameters that it does not have.
+  public var parameterNotes: [SessionParameter: String]
+  /// What it reads back for a value that it takes, where that differs.
+  public var parameterReadsAs: [SessionParameter: [String: String]]
+  /// Whether the target can prove itself to initiators.
+  public var mutualCHAP: Bool
+  /// Whether discovery can ask for CHAP.
+  public var discoveryCHAP: Bool
+  /// Whether one CHAP name has one secret for all targets.
+  public var sharedAccounts: Bool
+  /// Whom portals belong to.
+  public var portalScope: PortalScope
+  /// Whether it speaks iSER.
+  public var iser: Bool
+  /// The settings of logical units that it has, each with its longest value in bytes.
+  public var unitFields: [UnitField: Int]
+  /// The settings that only a new logical unit can be given.
+  public var fixedUnitFields: Set<UnitField>
+  /// The kinds of device that it emulates.
+  public var deviceTypes: Set<DeviceType>
+  /// The logical block sizes that it takes, in bytes.
+  public var blockSizes: Set<UInt32>
+  /// Its own settings of targets.
+  public var targetAttributes: Set<String>
+  /// Its own settings of logical units.
+  public var unitAttributes: Set<String>
+  /// Characters that its interface reads as syntax, so that no backing path may have them.
+  public var forbiddenInPaths: Set<Character>
+
+  /// Capabilities of nothing; a backend sets what it has.
+  public init(luns: ClosedRange<Int>) {
+    self.luns = luns
+    targetIDs = nil
+    initiatorKinds = []
+    unitInitiators = false
+    parameters = [:]
+    parameterNotes = [:]
+    parameterReadsAs = [:]
+    mutualCHAP = false
+    discoveryCHAP = false
+    sharedAccounts = false
+    portalScope = .target
+    iser = false
+    unitFields = [:]
+    fixedUnitFields = []
+    deviceTypes = [.disk]
+    blockSizes = [512]
+    targetAttributes = []
+    unitAttributes = []
+    forbiddenInPaths = []
+  }
+}
+
+extension Initiator {
+  /// What kind of rule this is.
+  public var kind: Capabilities.InitiatorKind {
+    switch self {
+    case .all: .all
+    case .name: .name
+    case .address: .address
+    case .network: .network
+    }
+  }
+}

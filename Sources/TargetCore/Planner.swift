@@ -1,0 +1,155 @@
+import HostInterface
+
+/// When in a plan a change happens: what closes comes first, what opens comes last.
+///
+/// *Quiet before removal*: logins are refused and sessions closed before logical units and targets go. *Identity
+/// before export* is each backend's own: one change's steps stand in one chain. *Closed before open*: accounts and
+/// access stand before portals and the enabling that would let someone in.
+enum Phase: Int, CaseIterable {
+  case refuseLogins, removePortals, closeSessions, removeUnits, deleteTargets, createTargets, configure, units,
+    clearAccounts, access, addPortals, enable
+
+  init(_ change: Change) {
+    switch change {
+    case .disableTarget, .deny: self = .refuseLogins
+    case .removePortal: self = .removePortals
+    case .closeSession: self = .closeSessions
+    case .removeUnit: self = .removeUnits
+    case .deleteTarget: self = .deleteTargets
+    case .createTarget: self = .createTargets
+    case .setParameter, .setAttribute, .setAccount: self = .configure
+    case .addUnit, .replaceUnit, .setUnit, .resizeUnit: self = .units
+    case .clearAccount: self = .clearAccounts
+    case .allow: self = .access
+    case .addPortal: self = .addPortals
+    case .enableTarget: self = .enable
+    }
+  }
+
+  var title: String {
+    switch self {
+    case .refuseLogins: "refuse logins"
+    case .removePortals: "remove portals"
+    case .closeSessions: "close sessions"
+    case .removeUnits: "remove logical units"
+    case .deleteTargets: "delete targets"
+    case .createTargets: "create targets"
+    case .configure: "set accounts, parameters and attributes"
+    case .units: "add and change logical units"
+    case .clearAccounts: "clear accounts"
+    case .access: "allow initiators"
+    case .addPortals: "add portals"
+    case .enable: "enable targets"
+    }
+  }
+}
+
+/// Turns changes into a plan, in time linear in their number.
+public struct Planner: Sendable {
+  private let backend: any TargetBackend
+
+  /// A planner for one backend.
+  public init(backend: any TargetBackend) { self.backend = backend }
+
+  /// The plan that makes all changes, from a state.
+  ///
+  /// - Throws: ``Failure`` when a change is about something that is not there, or that the backend refuses.
+  public func plan(_ changes: [Change], from live: LiveState) throws -> Plan {
+    var state = live
+    var numbers = TargetNumbers(live)
+    var byPhase = [[Change]](repeating: [], count: Phase.allCases.count)
+    for change in changes { byPhase[Phase(change).rawValue].append(change) }
+
+    var stages: [Stage] = []
+    for phase in Phase.allCases {
+      var chains: [Chain] = []
+      var places: [Place: Int] = [:]
+      for change in byPhase[phase.rawValue] {
+        let change = try numbered(change, &numbers)
+        try checkExistence(change, in: state)
+        let steps = try backend.steps(for: change, in: state)
+        state.apply(change)
+        let place = Place(target: change.target, lun: change.lun)
+        if let index = places[place] {
+          chains[index].steps += steps
+        } else if !steps.isEmpty {
+          places[place] = chains.count
+          chains.append(Chain(subject: place.description, steps: steps))
+        }
+      }
+      if !chains.isEmpty { stages.append(Stage(title: phase.title, chains: chains)) }
+    }
+    return Plan(stages: stages)
+  }
+
+  private struct Place: Hashable {
+    var target: TargetName?
+    var lun: LUN?
+    var description: String {
+      let name = target?.description ?? "the implementation"
+      return lun.map { "lun \($0) of \(name)" } ?? name
+    }
+  }
+
+  private func numbered(_ change: Change, _ numbers: inout TargetNumbers) throws -> Change {
+    guard case .createTarget(let name, let id) = change, let range = backend.capabilities.targetIDs else {
+      return change
+    }
+    return .createTarget(name, id: try numbers.take(id, for: name, in: range))
+  }
+
+  private func checkExistence(_ change: Change, in state: LiveState) throws {
+    if case .createTarget(let name, _) = change {
+      if state.targets[name] != nil {
+        throw Failure(.exists, "target \(name)", "is already there", remedy: "change it, or delete it first")
+      }
+      return
+    }
+    guard let name = change.target else { return }
+    guard let target = state.targets[name] else {
+      throw Failure(
+        .notFound, "target \(name)", "does not exist", remedy: "see `quartet target list`")
+    }
+    guard let lun = change.lun else { return }
+    if case .addUnit = change {
+      if let unit = target.units[lun] {
+        throw Failure(.exists, "lun \(lun) of \(name)", "is already there (\(unit.backing))")
+      }
+    } else if target.units[lun] == nil {
+      throw Failure(.notFound, "lun \(lun) of \(name)", "does not exist")
+    }
+  }
+}
+
+/// The numbers of targets, for giving new ones out.
+private struct TargetNumbers {
+  private var owners: [UInt32: TargetName]
+  private var highest: UInt32
+
+  init(_ state: LiveState) {
+    owners = [:]
+    for target in state.targets.values { if let id = target.id { owners[id] = target.name } }
+    highest = owners.keys.max() ?? 0
+  }
+
+  /// Counts on from the highest, so that a number is not given again while anything may still know it; takes the
+  /// lowest free one when the range is used up.
+  mutating func take(_ wanted: UInt32?, for name: TargetName, in range: ClosedRange<UInt32>) throws -> UInt32 {
+    let id: UInt32
+    if let wanted {
+      if let owner = owners[wanted] {
+        throw Failure(.exists, "target \(name)", "cannot have number \(wanted), \(owner) has it")
+      }
+      id = wanted
+    } else if highest < range.upperBound {
+      id = max(highest + 1, range.lowerBound)
+    } else if let free = range.first(where: { owners[$0] == nil }) {
+      id = free
+    } else {
+      throw Failure(.refused, "target \(name)", "cannot be created, all \(range.count) numbers are taken")
+    }
+    owners[id] = name
+    highest = max(highest, id)
+    return id
+  }
+}

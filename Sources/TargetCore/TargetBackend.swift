@@ -1,0 +1,97 @@
+import HostInterface
+
+/// Whether an implementation is there, and which.
+public struct Probe: Sendable, Hashable {
+  /// Whether its tools or kernel interface are installed.
+  public var installed: Bool
+  /// Whether it answers now.
+  public var running: Bool
+  /// Its version, as it calls itself.
+  public var version: String?
+  /// What is missing, or what was found.
+  public var detail: String
+
+  /// The outcome of a probe.
+  public init(installed: Bool, running: Bool, version: String? = nil, detail: String) {
+    self.installed = installed
+    self.running = running
+    self.version = version
+    self.detail = detail
+  }
+}
+
+/// How much of the state a read brings.
+public enum ReadDetail: Sendable, Hashable {
+  /// Targets, logical units, access, accounts, sessions: what the implementation tells at once.
+  case summary
+  /// The same, with the session parameters and attributes of these targets.
+  case parameters(of: Set<TargetName>)
+  /// The same, with the session parameters and attributes of every target, and statistics.
+  case everything
+}
+
+/// One of Linux's iSCSI targets: two pure translators around its own interface.
+///
+/// ### Writing one
+/// `read` asks the host for what the implementation has and puts it into the model; what the implementation does
+/// not tell stays nil. `steps` says, for one change, what to do to the host, as data: it reads nothing, and it is
+/// given a state in which the changes planned before are taken in. `judge` says what the implementation's answer
+/// to such a step means. Choosing, checking, ordering, running, undoing and reading back are not its business.
+public protocol TargetBackend: Sendable {
+  /// What it can express.
+  var capabilities: Capabilities { get }
+  /// How many chains of one stage may run at once.
+  var concurrency: Int { get }
+  /// The name of the lock that keeps its writers apart.
+  var lockName: String { get }
+
+  /// Finds out whether the implementation is installed and answers. Never throws: what is wrong stands in
+  /// ``Probe/detail``.
+  func probe(_ host: any Host) async -> Probe
+
+  /// What makes an installed implementation answer: loading modules, starting daemons.
+  func startSteps() -> [Step]
+
+  /// Reads the state.
+  ///
+  /// - Throws: ``Failure`` with code `unavailable` when the implementation does not answer, `garbled` when its
+  ///   answer is none that its interface allows.
+  func read(_ host: any Host, detail: ReadDetail) async throws -> LiveState
+
+  /// The steps of one change.
+  ///
+  /// - Parameters:
+  ///   - change: A change that ``capabilities`` does not refuse, to objects that exist in `state` as it needs.
+  ///   - state: The state in which the change will find the implementation.
+  /// - Throws: ``Failure`` when the implementation would not do it, or would do harm.
+  func steps(for change: Change, in state: LiveState) throws -> [Step]
+
+  /// Reads the host's answer to an operation that ``steps(for:in:)`` or ``startSteps()`` made.
+  func judge(_ operation: Operation, _ answer: Result<Answer, Failure>) -> Verdict
+}
+
+/// What the registry says of an implementation.
+public struct BackendDescriptor: Sendable {
+  /// The name that users give: `iet`, `tgt`, `lio`, `scst`.
+  public var name: String
+  /// Other names that are accepted, such as `stgt` and `lio-t`.
+  public var aliases: [String]
+  /// One line on what it is.
+  public var summary: String
+  /// The settings that ``make`` takes, with what they mean.
+  public var settings: [String: String]
+  /// Makes the backend with settings by name.
+  public var make: @Sendable ([String: String]) throws -> any TargetBackend
+
+  /// Describes an implementation.
+  public init(
+    name: String, aliases: [String] = [], summary: String, settings: [String: String] = [:],
+    make: @escaping @Sendable ([String: String]) throws -> any TargetBackend
+  ) {
+    self.name = name
+    self.aliases = aliases
+    self.summary = summary
+    self.settings = settings
+    self.make = make
+  }
+}
