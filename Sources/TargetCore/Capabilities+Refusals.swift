@@ -8,7 +8,10 @@ extension Capabilities {
     case .addUnit(_, let unit), .replaceUnit(_, let unit, _): return refusals(of: unit)
     case .setUnit(_, let unit): return refusals(of: unit) + refusalsInPlace(unit)
     case .setParameter(_, let parameter, let value): return refusals(of: parameter, value)
-    case .setAttribute(_, let name, _):
+    case .setAttribute(_, let name, let value):
+      if value.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value > 0x7e }) {
+        return ["attribute \(name) of a target with a control character"]
+      }
       return targetAttributes.contains(name) ? [] : ["attribute \(name) of a target"]
     case .allow(_, let initiator):
       return initiatorKinds.contains(initiator.kind)
@@ -69,8 +72,23 @@ extension Capabilities {
     for name in unit.attributes.keys.sorted() where !unitAttributes.contains(name) {
       list.append("attribute \(name) of a logical unit")
     }
-    if case .path(let path) = unit.backing, let bad = path.first(where: forbiddenInPaths.contains) {
+    list += refusalsOfTexts(unit)
+    return list
+  }
+
+  private func refusalsOfTexts(_ unit: LogicalUnit) -> [String] {
+    var list: [String] = []
+    if case .path(let path) = unit.backing, let bad = path.first(where: reservedCharacters.contains) {
       list.append("a backing path with '\(bad)' (make a symbolic link to \(path) and use that)")
+    }
+    let texts =
+      UnitField.allCases.compactMap { field in unit[field].map { (field.rawValue, $0) } }
+      + unit.attributes.sorted { $0.key < $1.key }
+    for (name, text) in texts {
+      let control = text.unicodeScalars.contains { $0.value < 0x20 || $0.value > 0x7e }
+      if control || text.contains(where: reservedCharacters.contains) {
+        list.append("\(name) of a logical unit with a control character or one of its own syntax")
+      }
     }
     return list
   }

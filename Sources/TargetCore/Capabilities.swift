@@ -51,8 +51,11 @@ public struct Capabilities: Sendable {
   public var targetAttributes: Set<String>
   /// Its own settings of logical units.
   public var unitAttributes: Set<String>
-  /// Characters that its interface reads as syntax, so that no backing path may have them.
-  public var forbiddenInPaths: Set<Character>
+  /// Characters that its interface reads as syntax, so that no backing path and no text of a logical unit may
+  /// have them.
+  public var reservedCharacters: Set<Character>
+  /// Whether a new target takes part at once, closed only by its empty access list.
+  public var newTargetsAreEnabled: Bool
 
   /// Capabilities of nothing; a backend sets what it has.
   public init(luns: ClosedRange<Int>) {
@@ -74,7 +77,8 @@ public struct Capabilities: Sendable {
     blockSizes = [512]
     targetAttributes = []
     unitAttributes = []
-    forbiddenInPaths = []
+    reservedCharacters = []
+    newTargetsAreEnabled = false
   }
 }
 

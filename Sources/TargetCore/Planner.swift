@@ -9,8 +9,10 @@ enum Phase: Int, CaseIterable {
   case refuseLogins, removePortals, closeSessions, removeUnits, deleteTargets, createTargets, configure, units,
     clearAccounts, access, addPortals, enable
 
-  init(_ change: Change) {
+  /// - Parameter created: The targets that the same plan creates; they can only be changed after that.
+  init(_ change: Change, created: Set<TargetName>) {
     switch change {
+    case .disableTarget(let name) where created.contains(name): self = .configure
     case .disableTarget, .deny: self = .refuseLogins
     case .removePortal: self = .removePortals
     case .closeSession: self = .closeSessions
@@ -58,7 +60,9 @@ public struct Planner: Sendable {
     var state = live
     var numbers = TargetNumbers(live)
     var byPhase = [[Change]](repeating: [], count: Phase.allCases.count)
-    for change in changes { byPhase[Phase(change).rawValue].append(change) }
+    let created = Set(
+      changes.compactMap { if case .createTarget(let name, _) = $0 { name } else { nil } })
+    for change in changes { byPhase[Phase(change, created: created).rawValue].append(change) }
 
     var stages: [Stage] = []
     for phase in Phase.allCases {
@@ -69,6 +73,9 @@ public struct Planner: Sendable {
         try checkExistence(change, in: state)
         let steps = try backend.steps(for: change, in: state)
         state.apply(change)
+        if case .createTarget(let name, _) = change {
+          state.targets[name]?.enabled = backend.capabilities.newTargetsAreEnabled
+        }
         let place = Place(target: change.target, lun: change.lun)
         if let index = places[place] {
           chains[index].steps += steps
@@ -110,6 +117,7 @@ public struct Planner: Sendable {
       throw Failure(
         .notFound, "target \(name)", "does not exist", remedy: "see `quartet target list`")
     }
+    try checkQuiet(change, target)
     guard let lun = change.lun else { return }
     if case .addUnit = change {
       if let unit = target.units[lun] {
@@ -117,6 +125,21 @@ public struct Planner: Sendable {
       }
     } else if target.units[lun] == nil {
       throw Failure(.notFound, "lun \(lun) of \(name)", "does not exist")
+    }
+  }
+}
+
+extension Planner {
+  /// What initiators use goes only when the caller said so.
+  private func checkQuiet(_ change: Change, _ target: Target) throws {
+    switch change {
+    case .deleteTarget(_, force: false), .removeUnit(_, _, force: false), .replaceUnit(_, _, force: false):
+      guard !target.sessions.isEmpty else { return }
+      let who = Set(target.sessions.map(\.initiator)).sorted().joined(separator: ", ")
+      throw Failure(
+        .inUse, "target \(target.name)", "cannot \(change) while initiators are logged in: \(who)",
+        remedy: "log them out, or use --force to close their connections first")
+    default: return
     }
   }
 }

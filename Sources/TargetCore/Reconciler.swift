@@ -83,7 +83,9 @@ public struct Reconciler: Sendable {
     }
     switch (spec.enabled, live?.enabled) {
     case (false?, true?): changes.append(.disableTarget(name))
-    case (true?, false?), (true?, nil), (nil, nil): changes.append(.enableTarget(name))
+    case (false?, nil): if capabilities.newTargetsAreEnabled { changes.append(.disableTarget(name)) }
+    case (_, nil): if !capabilities.newTargetsAreEnabled { changes.append(.enableTarget(name)) }
+    case (true?, false?): changes.append(.enableTarget(name))
     default: break
     }
     return changes

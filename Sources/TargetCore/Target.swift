@@ -81,8 +81,10 @@ public struct LiveState: Sendable, Hashable {
   public var accounts: Set<CHAPUser>
   /// Ways to reach a backing that this installation offers, each with the flags it takes.
   public var stores: [String: Set<String>]
-  /// What the implementation has that the model has no place for, kept as text.
+  /// What the implementation has that the model has no place for, each a sentence.
   public var remarks: [String]
+  /// What the backend wants to find again when it plans, by its own keys.
+  public var facts: [String: String]
 
   /// An empty state.
   public init() {
@@ -92,5 +94,6 @@ public struct LiveState: Sendable, Hashable {
     accounts = []
     stores = [:]
     remarks = []
+    facts = [:]
   }
 }

@@ -20,14 +20,38 @@ public struct Probe: Sendable, Hashable {
   }
 }
 
-/// How much of the state a read brings.
-public enum ReadDetail: Sendable, Hashable {
-  /// Targets, logical units, access, accounts, sessions: what the implementation tells at once.
-  case summary
-  /// The same, with the session parameters and attributes of these targets.
-  case parameters(of: Set<TargetName>)
-  /// The same, with the session parameters and attributes of every target, and statistics.
-  case everything
+/// How much of the state a read brings; every read brings the targets with their logical units, access lists,
+/// accounts and sessions.
+public struct ReadDetail: Sendable, Hashable {
+  /// Some targets, or all.
+  public enum Scope: Sendable, Hashable {
+    case none
+    case some(Set<TargetName>)
+    case all
+
+    /// Whether a target is in the scope.
+    public func contains(_ name: TargetName) -> Bool {
+      switch self {
+      case .none: false
+      case .some(let names): names.contains(name)
+      case .all: true
+      }
+    }
+  }
+
+  /// Whose session parameters, attributes and single connections are read.
+  public var parameters: Scope
+  /// Whether what all targets share is read: portals, accounts, discovery, stores.
+  public var shared: Bool
+  /// Whose counters are read.
+  public var statistics: Scope
+
+  /// What to read; by default no more than the targets.
+  public init(parameters: Scope = .none, shared: Bool = false, statistics: Scope = .none) {
+    self.parameters = parameters
+    self.shared = shared
+    self.statistics = statistics
+  }
 }
 
 /// One of Linux's iSCSI targets: two pure translators around its own interface.
