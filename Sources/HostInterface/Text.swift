@@ -41,6 +41,17 @@ public struct Text: Sendable, Hashable {
     pieces.contains { if case .secret = $0 { true } else { false } }
   }
 
+  /// The length in bytes of its literals and secrets; a variable counts nothing.
+  public var fixedByteCount: Int {
+    pieces.reduce(0) { sum, piece in
+      switch piece {
+      case .literal(let text): sum + text.utf8.count
+      case .secret(let secret): sum + secret.count
+      case .variable: sum
+      }
+    }
+  }
+
   /// The bytes to hand to the system.
   ///
   /// - Parameter variables: The values bound so far.

@@ -41,6 +41,8 @@ public struct Capabilities: Sendable {
   public var iser: Bool
   /// The settings of logical units that it has, each with its longest value in bytes.
   public var unitFields: [UnitField: Int]
+  /// Stores that look at no file, so that their path is only a name.
+  public var unbackedStores: Set<String>
   /// The settings that only a new logical unit can be given.
   public var fixedUnitFields: Set<UnitField>
   /// The kinds of device that it emulates.
@@ -72,6 +74,7 @@ public struct Capabilities: Sendable {
     portalScope = .target
     iser = false
     unitFields = [:]
+    unbackedStores = []
     fixedUnitFields = []
     deviceTypes = [.disk]
     blockSizes = [512]

@@ -60,6 +60,8 @@ public struct LogicalUnit: Sendable, Hashable {
   public var deviceType: DeviceType?
   /// The capacity in bytes, where the implementation tells it exactly.
   public var size: UInt64?
+  /// The capacity as the implementation prints it, where that is not exact.
+  public var printedSize: String?
   /// The size of a logical block in bytes.
   public var blockSize: UInt32?
   /// Whether writes are refused.

@@ -1,0 +1,90 @@
+import HostInterface
+import SystemPackage
+import TargetCore
+
+/// Looks at the files and devices that logical units are to be made of, before anything is touched.
+struct BackingCheck {
+  let host: any Host
+  let capabilities: Capabilities
+  let live: LiveState
+  /// Whether one backing may be exported more than once.
+  var allowShared = false
+
+  /// Checks every backing that the changes name.
+  ///
+  /// - Throws: ``Failure`` when one is missing, no file or block device, in use, or exported already.
+  func check(_ changes: [Change]) throws {
+    var exports = allowShared ? [:] : try exported(unless: changes)
+    for change in changes {
+      let name: TargetName
+      let unit: LogicalUnit
+      switch change {
+      case .addUnit(let target, let added), .replaceUnit(let target, let added, _): (name, unit) = (target, added)
+      default: continue
+      }
+      guard case .path(let path) = unit.backing, !capabilities.unbackedStores.contains(unit.store ?? "") else {
+        continue
+      }
+      let place = "lun \(unit.lun) of \(name)"
+      let status = try status(of: path, for: unit, place: place)
+      try checkHolders(of: path, status, place: place)
+      if !allowShared, let other = exports.updateValue(place, forKey: status.identity) {
+        throw Failure(
+          .inUse, place, "cannot use \(path), which is exported already as \(other)",
+          remedy: "remove that one first, or say --shared-backing if both are meant to be the same disk")
+      }
+    }
+  }
+
+  private func status(of path: String, for unit: LogicalUnit, place: String) throws -> FileStatus {
+    guard let status = try host.status(FilePath(path)) else {
+      throw Failure(.notFound, place, "cannot use \(path), which does not exist", remedy: "create it first")
+    }
+    switch status.kind {
+    case .file, .blockDevice: return status
+    case .characterDevice where unit.deviceType == .passthrough: return status
+    case .directory: throw Failure(.invalid, place, "cannot use \(path), which is a directory")
+    case .characterDevice, .link, .other:
+      throw Failure(.invalid, place, "cannot use \(path), which is no file and no block device")
+    }
+  }
+
+  private func checkHolders(of path: String, _ status: FileStatus, place: String) throws {
+    let holders = try host.holders(of: FilePath(path))
+    guard let first = holders.first else { return }
+    throw Failure(
+      .inUse, place, "cannot use \(path), which is \(first)",
+      remedy: "unmount or release it first; exporting what this machine uses itself destroys data")
+  }
+
+  /// What backs the logical units that will stay, by the identity of the file or device.
+  private func exported(unless changes: [Change]) throws -> [String: String] {
+    let addsAny = changes.contains { change in
+      switch change {
+      case .addUnit, .replaceUnit: true
+      default: false
+      }
+    }
+    guard addsAny else { return [:] }
+    var leaving: Set<String> = []
+    var targetsLeaving: Set<TargetName> = []
+    for change in changes {
+      switch change {
+      case .removeUnit(let name, let lun, _): leaving.insert("lun \(lun) of \(name)")
+      case .replaceUnit(let name, let unit, _): leaving.insert("lun \(unit.lun) of \(name)")
+      case .deleteTarget(let name, _): targetsLeaving.insert(name)
+      default: break
+      }
+    }
+    var exports: [String: String] = [:]
+    for target in live.targets.values where !targetsLeaving.contains(target.name) {
+      for unit in target.units.values {
+        let place = "lun \(unit.lun) of \(target.name)"
+        guard case .path(let path) = unit.backing, !leaving.contains(place) else { continue }
+        // A backing that is gone blocks nothing.
+        if let status = try? host.status(FilePath(path)) { exports[status.identity] = place }
+      }
+    }
+    return exports
+  }
+}

@@ -1,0 +1,199 @@
+import HostInterface
+import TargetCore
+
+/// How changes are made.
+public struct PerformOptions: Sendable {
+  /// How long to wait for another Quartet that is changing the same implementation.
+  public var lockLimit: Duration
+  /// How long to wait until the implementation shows what was done.
+  public var settleLimit: Duration
+  /// Whether a backing may be exported although a logical unit exports it already.
+  public var sharedBacking: Bool
+  /// Whether to stop before anything is touched.
+  public var dryRun: Bool
+  /// Called when the plan stands, before the first step.
+  public var announce: @Sendable (Proposal) -> Void
+  /// Called before each step.
+  public var observe: @Sendable (ExecutionEvent) -> Void
+
+  /// Options; by default the changes are made, and at most 30 s are spent on the lock.
+  public init() {
+    lockLimit = .seconds(30)
+    settleLimit = .seconds(5)
+    sharedBacking = false
+    dryRun = false
+    announce = { _ in }
+    observe = { _ in }
+  }
+}
+
+/// What would be done.
+public struct Proposal: Sendable {
+  /// The changes.
+  public var changes: [Change]
+  /// The steps that make them.
+  public var plan: Plan
+  /// What the reader should know before.
+  public var warnings: [String]
+}
+
+extension Implementation {
+  /// Makes changes: checks them, plans them, runs the plan, and reads back whether the implementation took them.
+  ///
+  /// Nothing is touched unless every change can be made; a step that fails undoes those before it.
+  ///
+  /// - Returns: What was done, or with ``PerformOptions/dryRun`` what would be.
+  /// - Throws: ``Failure``.
+  @discardableResult
+  public func perform(_ changes: [Change], options: PerformOptions = PerformOptions()) async throws -> Proposal {
+    try await perform(options: options, detail: Self.detail(for: changes)) { _ in changes }
+  }
+
+  /// Makes the live state what the document says.
+  ///
+  /// - Returns: What was done; without changes when all was so already.
+  /// - Throws: ``Failure``.
+  @discardableResult
+  public func apply(
+    _ desired: DesiredState, reconciling: Reconciler.Options = Reconciler.Options(),
+    options: PerformOptions = PerformOptions()
+  ) async throws -> Proposal {
+    let named = desired.targets.filter { !$0.parameters.isEmpty || !$0.attributes.isEmpty }.map(\.name)
+    let detail = ReadDetail(parameters: .some(Set(named)), shared: true)
+    let reconciler = Reconciler(capabilities: backend.capabilities, options: reconciling)
+    return try await perform(options: options, detail: detail) { live in
+      try reconciler.changes(to: desired, from: live)
+    }
+  }
+
+  /// The changes that ``apply(_:reconciling:options:)`` would make.
+  public func difference(
+    _ desired: DesiredState, reconciling: Reconciler.Options = Reconciler.Options()
+  ) async throws -> [Change] {
+    var options = PerformOptions()
+    options.dryRun = true
+    return try await apply(desired, reconciling: reconciling, options: options).changes
+  }
+
+  private func perform(
+    options: PerformOptions, detail: ReadDetail, changes find: (LiveState) throws -> [Change]
+  ) async throws -> Proposal {
+    let lock = options.dryRun ? nil : try await host.lock(backend.lockName, limit: options.lockLimit)
+    defer { lock?.release() }
+    var live = try await read(detail)
+    let changes = try find(live)
+    let others = Self.targetsToReadFully(changes, live)
+    if !others.isEmpty { live = try await read(ReadDetail(parameters: .some(others), shared: true)) }
+    try refuseUnsupported(changes)
+    var check = BackingCheck(host: host, capabilities: backend.capabilities, live: live)
+    check.allowShared = options.sharedBacking
+    try check.check(changes)
+    let plan = try Planner(backend: backend).plan(changes, from: live)
+    let proposal = Proposal(changes: changes, plan: plan, warnings: live.remarks + Self.warnings(changes, live))
+    options.announce(proposal)
+    if options.dryRun || plan.isEmpty { return proposal }
+    try await executor(options.observe).run(plan, on: host)
+    try await prove(changes, detail: detail, limit: options.settleLimit)
+    return proposal
+  }
+
+  /// Reads back until every change is seen, since some take effect a moment after they were accepted.
+  private func prove(_ changes: [Change], detail: ReadDetail, limit: Duration) async throws {
+    var left = limit
+    var interval = Duration.milliseconds(10)
+    while true {
+      let state = try await read(detail)
+      let missing = changes.compactMap { change in
+        change.missing(in: state, backend.capabilities).map { "\(change): \($0)" }
+      }
+      if missing.isEmpty { return }
+      guard left > .zero else {
+        throw Failure(
+          .notTaken, descriptor.name, "reported success, but reading back shows otherwise",
+          answer: missing.joined(separator: "; "),
+          remedy: "look for another program that changes it, then run the command again")
+      }
+      try await host.sleep(interval)
+      left -= interval
+      interval = min(interval * 2, .milliseconds(500))
+    }
+  }
+
+  private func refuseUnsupported(_ changes: [Change]) throws {
+    var problems: [String] = []
+    for change in changes {
+      for refusal in backend.capabilities.refusals(of: change) {
+        problems.append("\(change): \(descriptor.name) cannot express \(refusal)\(able(to: change))")
+      }
+    }
+    guard !problems.isEmpty else { return }
+    throw Failure(
+      .unsupported, descriptor.name,
+      "cannot do what is asked, nothing was changed: " + problems.joined(separator: "; "))
+  }
+
+  /// Which other implementations could make a change.
+  private func able(to change: Change) -> String {
+    let names = ImplementationChoice.all.filter { other in
+      other.name != descriptor.name
+        && (try? other.make([:]).capabilities.refusals(of: change).isEmpty) == true
+    }.map(\.name)
+    return names.isEmpty ? "" : ", \(names.joined(separator: " and ")) can"
+  }
+}
+
+extension Implementation {
+  /// What must be read to plan some changes and to see their effect.
+  private static func detail(for changes: [Change]) -> ReadDetail {
+    var names: Set<TargetName> = []
+    var shared = false
+    for change in changes {
+      switch change {
+      case .setParameter(let name, _, _), .setAttribute(let name, _, _), .closeSession(let name, _),
+        .deleteTarget(let name, _):
+        names.insert(name)
+      case .removeUnit(let name, _, let force), .replaceUnit(let name, _, let force):
+        if force { names.insert(name) }
+      default: break
+      }
+      switch change {
+      case .setAccount, .clearAccount, .addPortal, .removePortal, .addUnit, .replaceUnit: shared = true
+      default: break
+      }
+    }
+    return ReadDetail(parameters: .some(names), shared: shared)
+  }
+
+  /// Targets whose connections or parameters a plan needs, and that the first read did not bring: with initiators
+  /// logged in, or about to be deleted.
+  private static func targetsToReadFully(_ changes: [Change], _ live: LiveState) -> Set<TargetName> {
+    var names: Set<TargetName> = []
+    for change in changes {
+      guard let name = change.target, let target = live.targets[name], target.parameters.isEmpty else {
+        continue
+      }
+      switch change {
+      case .deleteTarget: names.insert(name)
+      case .removeUnit, .replaceUnit: if !target.sessions.isEmpty { names.insert(name) }
+      default: break
+      }
+    }
+    return names
+  }
+
+  /// What is allowed and yet worth a word.
+  private static func warnings(_ changes: [Change], _ live: LiveState) -> [String] {
+    var list: [String] = []
+    for change in changes {
+      if case .setAccount(_, _, let account, let rewrite) = change {
+        if let warning = account.warning { list.append(warning) }
+        if !rewrite, live.accounts.contains(account.user) {
+          list.append(
+            "account \(account.user) is there already, and its secret cannot be compared; "
+              + "`quartet chap set` or `apply --rewrite-secrets` sets it anew")
+        }
+      }
+    }
+    return list
+  }
+}
