@@ -1,0 +1,41 @@
+internal import CLibUdev
+import Glibc
+import HostInterface
+import SystemPackage
+
+/// What udevd tells of block devices after it has made their nodes and links.
+final class BlockDeviceEvents {
+  private let udev: OpaquePointer
+  private let monitor: OpaquePointer
+
+  /// Listens from now on; nil where no udevd runs.
+  init?() throws {
+    // Only udevd makes this socket; libudev would listen for ever on a machine without it.
+    guard access("/run/udev/control", F_OK) == 0 else { return nil }
+    guard let udev = udev_new() else {
+      throw Failure.system(Errno(rawValue: errno), "udev", "cannot start libudev")
+    }
+    guard let monitor = udev_monitor_new_from_netlink(udev, "udev") else {
+      defer { udev_unref(udev) }
+      throw Failure.system(Errno(rawValue: errno), "udev", "cannot listen to udevd")
+    }
+    self.udev = udev
+    self.monitor = monitor
+    let filtered = udev_monitor_filter_add_match_subsystem_devtype(monitor, "block", nil)
+    guard filtered >= 0, udev_monitor_enable_receiving(monitor) >= 0 else {
+      throw Failure.system(Errno(rawValue: errno), "udev", "cannot listen to udevd")
+    }
+  }
+
+  deinit {
+    udev_monitor_unref(monitor)
+    udev_unref(udev)
+  }
+
+  /// Blocks until an event comes or the time is over, and takes the event.
+  func waitForOne(atMost limit: Duration) {
+    var wanted = pollfd(fd: udev_monitor_get_fd(monitor), events: Int16(POLLIN), revents: 0)
+    guard poll(&wanted, 1, limit.milliseconds(atMost: 1000)) > 0 else { return }
+    if let device = udev_monitor_receive_device(monitor) { udev_device_unref(device) }
+  }
+}
