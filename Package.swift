@@ -80,7 +80,9 @@ let package = Package(
       path: "Sources/quartet", swiftSettings: settings),
     .executableTarget(
       name: "dev",
-      dependencies: ["HostInterface", "HostRecording", "LinuxHost", "Quartet", "TargetCore", arguments, system],
+      dependencies: [
+        "HostInterface", "HostRecording", "LinuxHost", "Quartet", "TargetCore", arguments, system,
+      ],
       swiftSettings: settings),
 
     tests("HostInterfaceTests", ["HostInterface", "Simulation", system]),

@@ -19,10 +19,12 @@ struct BackingCheck {
       let name: TargetName
       let unit: LogicalUnit
       switch change {
-      case .addUnit(let target, let added), .replaceUnit(let target, let added, _): (name, unit) = (target, added)
+      case .addUnit(let target, let added), .replaceUnit(let target, let added, _):
+        (name, unit) = (target, added)
       default: continue
       }
-      guard case .path(let path) = unit.backing, !capabilities.unbackedStores.contains(unit.store ?? "") else {
+      guard case .path(let path) = unit.backing, !capabilities.unbackedStores.contains(unit.store ?? "")
+      else {
         continue
       }
       let place = "lun \(unit.lun) of \(name)"

@@ -45,7 +45,9 @@ extension Implementation {
   /// - Returns: What was done, or with ``PerformOptions/dryRun`` what would be.
   /// - Throws: ``Failure``.
   @discardableResult
-  public func perform(_ changes: [Change], options: PerformOptions = PerformOptions()) async throws -> Proposal {
+  public func perform(_ changes: [Change], options: PerformOptions = PerformOptions()) async throws
+    -> Proposal
+  {
     try await perform(options: options, detail: Self.detail(for: changes)) { _ in changes }
   }
 
@@ -89,7 +91,8 @@ extension Implementation {
     check.allowShared = options.sharedBacking
     try check.check(changes)
     let plan = try Planner(backend: backend).plan(changes, from: live)
-    let proposal = Proposal(changes: changes, plan: plan, warnings: live.remarks + Self.warnings(changes, live))
+    let proposal = Proposal(
+      changes: changes, plan: plan, warnings: live.remarks + Self.warnings(changes, live))
     options.announce(proposal)
     if options.dryRun || plan.isEmpty { return proposal }
     try await executor(options.observe).run(plan, on: host)

@@ -70,7 +70,8 @@ public struct CHAPAccount: Sendable, Hashable {
   /// What RFC 7143 section 9.2.1 advises against; nil when there is nothing.
   public var warning: String? {
     guard let secret, secret.count < 12 else { return nil }
-    return "secret of \(user): is shorter than 12 bytes, which RFC 7143 section 9.2.1 allows only over IPsec; "
+    return
+      "secret of \(user): is shorter than 12 bytes, which RFC 7143 section 9.2.1 allows only over IPsec; "
       + "some initiators refuse it"
   }
 }

@@ -16,7 +16,8 @@ public struct ISCSIName: Sendable, Hashable, Comparable, CustomStringConvertible
       Failure(.invalid, "name \(Self.printable(text))", why, remedy: remedy)
     }
     guard text.utf8.count <= 223 else {
-      throw refuse("is too long (\(text.utf8.count) bytes), at most 223 are allowed (RFC 7143 section 4.2.7.1)")
+      throw refuse(
+        "is too long (\(text.utf8.count) bytes), at most 223 are allowed (RFC 7143 section 4.2.7.1)")
     }
     let name = text.asciiLowercased
     if let bad = name.unicodeScalars.first(where: { !Self.isAllowed($0) }) {

@@ -19,7 +19,8 @@ public enum Backing: Sendable, Hashable, CustomStringConvertible {
       throw Failure(.invalid, name, "is too long (\(path.utf8.count) bytes), at most 1023 are allowed")
     }
     guard path.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
-      throw Failure(.invalid, name, "has a control character", remedy: "make a symbolic link to it and use that")
+      throw Failure(
+        .invalid, name, "has a control character", remedy: "make a symbolic link to it and use that")
     }
     self = .path(path)
   }

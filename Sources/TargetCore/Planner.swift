@@ -6,7 +6,8 @@ import HostInterface
 /// before export* is each backend's own: one change's steps stand in one chain. *Closed before open*: accounts and
 /// access stand before portals and the enabling that would let someone in.
 enum Phase: Int, CaseIterable {
-  case refuseLogins, removePortals, closeSessions, removeUnits, deleteTargets, createTargets, configure, units,
+  case refuseLogins, removePortals, closeSessions, removeUnits, deleteTargets, createTargets, configure,
+    units,
     clearAccounts, access, addPortals, enable
 
   /// - Parameter created: The targets that the same plan creates; they can only be changed after that.
@@ -157,7 +158,8 @@ private struct TargetNumbers {
 
   /// Counts on from the highest, so that a number is not given again while anything may still know it; takes the
   /// lowest free one when the range is used up.
-  mutating func take(_ wanted: UInt32?, for name: TargetName, in range: ClosedRange<UInt32>) throws -> UInt32 {
+  mutating func take(_ wanted: UInt32?, for name: TargetName, in range: ClosedRange<UInt32>) throws -> UInt32
+  {
     let id: UInt32
     if let wanted {
       if let owner = owners[wanted] {

@@ -203,7 +203,8 @@ extension Reconciler {
       if lists.count > 1 {
         throw Failure(
           .unsupported, "portals", "differ between targets, but here all targets share them",
-          remedy: "name the same portals for all, or use an implementation whose targets have their own (lio)")
+          remedy: "name the same portals for all, or use an implementation whose targets have their own (lio)"
+        )
       }
     }
     if capabilities.sharedAccounts { try checkSharedAccounts(desired) }
@@ -218,7 +219,8 @@ extension Reconciler {
         throw Failure(
           .unsupported, "CHAP name \(account.user)",
           "has two different secrets, but here one name has one secret for all targets",
-          remedy: "use another name, or an implementation whose targets have their own accounts (lio, scst, iet)")
+          remedy:
+            "use another name, or an implementation whose targets have their own accounts (lio, scst, iet)")
       }
     }
   }

@@ -47,7 +47,8 @@ public enum SessionParameter: String, Sendable, Hashable, CaseIterable, Comparab
   ///
   /// - Throws: ``Failure`` with code `invalid` that lists the names.
   public init(named text: String) throws {
-    guard let found = Self.allCases.first(where: { $0.rawValue.asciiLowercased == text.asciiLowercased }) else {
+    guard let found = Self.allCases.first(where: { $0.rawValue.asciiLowercased == text.asciiLowercased })
+    else {
       throw Failure(
         .invalid, "parameter \(ISCSIName.printable(text))", "is not known",
         remedy: "use one of \(Self.allCases.map(\.rawValue).joined(separator: ", ")); "
@@ -62,7 +63,8 @@ public enum SessionParameter: String, Sendable, Hashable, CaseIterable, Comparab
   public func normalized(_ text: String) throws -> String {
     func refuse(_ allowed: String) -> Failure {
       Failure(
-        .invalid, "parameter \(rawValue)", "cannot be \(ISCSIName.printable(text)), \(allowed) (RFC 7143 section 13)")
+        .invalid, "parameter \(rawValue)",
+        "cannot be \(ISCSIName.printable(text)), \(allowed) (RFC 7143 section 13)")
     }
     switch domain {
     case .number(let range):

@@ -1,6 +1,7 @@
 /// The settings of a logical unit that implementations differ in.
 public enum UnitField: String, Sendable, Hashable, CaseIterable {
-  case store, deviceType, blockSize, readOnly, cache, thin, removable, online, scsiID, serial, vendor, product,
+  case store, deviceType, blockSize, readOnly, cache, thin, removable, online, scsiID, serial, vendor,
+    product,
     revision
 }
 

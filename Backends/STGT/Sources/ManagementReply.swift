@@ -45,7 +45,8 @@ enum ManagementReply {
       "can't find the connection", "can't find the binding", "this access control rule does not exist",
       "can't find the account":
       code = .notFound
-    case "this target already exists", "this logical unit number already exists", "this binding already exists",
+    case "this target already exists", "this logical unit number already exists",
+      "this binding already exists",
       "this access control rule already exists", "this account already exists",
       "this target already has an outgoing account":
       code = .exists

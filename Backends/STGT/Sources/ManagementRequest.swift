@@ -75,12 +75,16 @@ struct ManagementRequest {
 
   /// The words of `tgtadm` behind its name and control port.
   var arguments: [Text] {
-    var words: [Text] = ["--lld", "iscsi", "--mode", Text(mode.word), "--op", Text(String(describing: operation))]
+    var words: [Text] = [
+      "--lld", "iscsi", "--mode", Text(mode.word), "--op", Text(String(describing: operation)),
+    ]
     if let tid { words += ["--tid", "\(tid)"] }
     if sid != 0 { words += ["--sid", "\(sid)"] }
     if mode == .connection { words += ["--cid", "\(cid)"] }
     if let lun { words += ["--lun", "\(lun)"] }
-    if mode == .device, operation == .new, deviceType != .disk { words += ["--device-type", Text(String(describing: deviceType))] }
+    if mode == .device, operation == .new, deviceType != .disk {
+      words += ["--device-type", Text(String(describing: deviceType))]
+    }
     words += options
     if outgoing { words.append("--outgoing") }
     if force { words.append("--force") }

@@ -15,7 +15,8 @@ extension STGTBackend {
     var state = try ShowText.targets(text)
     state.facts[Self.transportFact] = transport.rawValue
     if transport == .tgtadm {
-      state.remarks.append("tgtd's socket speaks an unknown version, so tgtadm is used; CHAP secrets cannot be set")
+      state.remarks.append(
+        "tgtd's socket speaks an unknown version, so tgtadm is used; CHAP secrets cannot be set")
     }
     if detail.shared { try await readShared(into: &state, by: transport, host) }
     for (name, target) in state.targets {
@@ -77,7 +78,8 @@ extension STGTBackend {
     }
   }
 
-  private func readShared(into state: inout LiveState, by transport: Transport, _ host: any Host) async throws {
+  private func readShared(into state: inout LiveState, by transport: Transport, _ host: any Host) async throws
+  {
     let portals = try await show(ManagementRequest(mode: .portal, operation: .show), by: transport, host)
     for line in portals.split(separator: "\n") where line.hasPrefix("Portal: ") {
       // Portal: [::1]:3260,1

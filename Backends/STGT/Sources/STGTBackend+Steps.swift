@@ -17,7 +17,8 @@ extension STGTBackend {
     case .removeUnit(let name, let lun, let force):
       return try planner.removeUnit(lun, from: name, force: force)
     case .setParameter(let name, let parameter, let value):
-      return try planner.update(name, parameter.rawValue, to: value, from: state.targets[name]?.parameters[parameter])
+      return try planner.update(
+        name, parameter.rawValue, to: value, from: state.targets[name]?.parameters[parameter])
     case .setAttribute(let name, let attribute, let value):
       return try planner.update(name, attribute, to: value, from: state.targets[name]?.attributes[attribute])
     case .allow(let name, let initiator): return try planner.allow(initiator, at: name)
@@ -155,7 +156,8 @@ struct STGTPlanner {
     state.facts[spelling(of: initiator, target: name)] ?? accessWord(initiator)
   }
 
-  private func access(_ initiator: Initiator, _ word: String, _ tid: UInt32, bind: Bool) -> ManagementRequest {
+  private func access(_ initiator: Initiator, _ word: String, _ tid: UInt32, bind: Bool) -> ManagementRequest
+  {
     let key = initiator.kind == .name ? "initiator-name" : "initiator-address"
     return ManagementRequest(
       mode: .target, operation: bind ? .bind : .unbind, tid: tid, parameters: "\(key)=\(word)",

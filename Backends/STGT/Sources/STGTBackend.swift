@@ -34,9 +34,10 @@ struct STGTBackend: TargetBackend {
   // One thread serves tgtd's management socket, one request after the other.
   var concurrency: Int { 1 }
   var lockName: String {
-    "tgt" + channel.path.utf8.map { byte in
-      isalnum(byte) ? String(UnicodeScalar(byte)) : "-"
-    }.joined()
+    "tgt"
+      + channel.path.utf8.map { byte in
+        isalnum(byte) ? String(UnicodeScalar(byte)) : "-"
+      }.joined()
   }
 
   func probe(_ host: any Host) async -> Probe {

@@ -30,16 +30,20 @@ extension STGTPlanner {
     return all.filter { $0.chap.contains(user, .incoming) || $0.chap.contains(user, .outgoing) }
   }
 
-  func binding(_ user: CHAPUser, _ direction: CHAPDirection, _ tid: UInt32?, bind: Bool) -> ManagementRequest {
+  func binding(_ user: CHAPUser, _ direction: CHAPDirection, _ tid: UInt32?, bind: Bool) -> ManagementRequest
+  {
     // Without a target tgtadm sends the number of tgtd's global target, which is all ones too.
     ManagementRequest(
       mode: .account, operation: bind ? .bind : .unbind, tid: tid, outgoing: direction == .outgoing,
       parameters: "user=\(user)", options: ["--user", Text(user.description)])
   }
 
-  private func bindStep(_ user: CHAPUser, _ direction: CHAPDirection, _ place: Place, bind: Bool) throws -> Step {
+  private func bindStep(_ user: CHAPUser, _ direction: CHAPDirection, _ place: Place, bind: Bool) throws
+    -> Step
+  {
     try step(
-      binding(user, direction, place.tid, bind: bind), undo: [binding(user, direction, place.tid, bind: !bind)])
+      binding(user, direction, place.tid, bind: bind),
+      undo: [binding(user, direction, place.tid, bind: !bind)])
   }
 
   func setAccount(_ account: CHAPAccount, _ direction: CHAPDirection, of name: TargetName?, rewrite: Bool)
@@ -90,7 +94,9 @@ extension STGTPlanner {
       before.append(try bindStep(user, .outgoing, place, bind: false))
       if comesBack { after.append(try bindStep(user, .outgoing, place, bind: true)) }
     }
-    guard let index = place.chap.incoming.firstIndex(where: { $0.user == user }) else { return (before, after) }
+    guard let index = place.chap.incoming.firstIndex(where: { $0.user == user }) else {
+      return (before, after)
+    }
     let behind = place.chap.incoming[(index + 1)...].map(\.user)
     let returning = (comesBack ? [user] : []) + behind
     var closing: [Step] = []

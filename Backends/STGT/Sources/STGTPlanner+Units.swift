@@ -68,7 +68,8 @@ extension STGTPlanner {
     if !flags.isEmpty { words.append(("--bsoflags", "bsoflags", flags)) }
     if let size = unit.blockSize { words.append(("--blocksize", "blocksize", String(size))) }
     let new = ManagementRequest(
-      mode: .device, operation: .new, tid: tid, lun: UInt64(unit.lun.number), deviceType: deviceType(of: unit),
+      mode: .device, operation: .new, tid: tid, lun: UInt64(unit.lun.number),
+      deviceType: deviceType(of: unit),
       parameters: Text(words.map { "\($0.key)=\($0.value)" }.joined(separator: ",")),
       options: words.flatMap { [Text($0.option), Text($0.value)] })
     let settings = settings(of: unit)
@@ -83,7 +84,8 @@ extension STGTPlanner {
     let store = unit.store ?? "rdwr"
     if !state.stores.isEmpty, state.stores[store] == nil {
       throw Failure(
-        .unsupported, "lun \(unit.lun)", "cannot use the backing store \(store), which this tgtd does not have",
+        .unsupported, "lun \(unit.lun)",
+        "cannot use the backing store \(store), which this tgtd does not have",
         remedy: "use one of \(state.stores.keys.sorted().joined(separator: ", "))")
     }
     if let flags = unit.attributes["bsoflags"] { return flags }

@@ -41,7 +41,8 @@ struct ShowText {
     endTarget()
     // Target 1: iqn.2001-04.com.example:disk
     let parts = words.split(separator: " ", maxSplits: 2)
-    guard parts.count == 3, parts[0] == "Target", parts[1].hasSuffix(":"), let tid = UInt32(parts[1].dropLast())
+    guard parts.count == 3, parts[0] == "Target", parts[1].hasSuffix(":"),
+      let tid = UInt32(parts[1].dropLast())
     else { throw garbled(words) }
     guard let name = TargetName(asFound: parts[2]) else {
       state.remarks.append("target \(tid) has a name that cannot be handled (\(parts[2].prefix(80)))")
@@ -134,7 +135,9 @@ struct ShowText {
     let outgoing = words.hasSuffix(" (outgoing)")
     let name = outgoing ? words.dropLast(" (outgoing)".count) : words
     guard let user = CHAPUser(asFound: name) else {
-      if let target { state.remarks.append("target \(target.name) has a CHAP account with a name that cannot be handled") }
+      if let target {
+        state.remarks.append("target \(target.name) has a CHAP account with a name that cannot be handled")
+      }
       return
     }
     if outgoing {
