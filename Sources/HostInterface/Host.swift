@@ -23,7 +23,9 @@ public struct FileStatus: Sendable, Hashable {
   }
 }
 
-/// Files, directories and links of the host. No call here waits on purpose; every one throws ``Failure``.
+/// Files, directories and links of the host.
+///
+/// No call here waits on purpose; every one throws ``Failure``.
 public protocol HostFiles: Sendable {
   /// Reads a whole file, of at most 64 MiB.
   func read(_ path: FilePath) throws -> [UInt8]

@@ -6,8 +6,9 @@ public enum UnitField: String, Sendable, Hashable, CaseIterable {
 }
 
 extension LogicalUnit {
-  /// A setting as text; nil when it is not named, or not told. Setting a text that is no value of the field
-  /// leaves the field alone.
+  /// A setting as text; nil when it is not named, or not told.
+  ///
+  /// Setting a text that is no value of the field leaves the field alone.
   public subscript(field: UnitField) -> String? {
     get {
       switch field {

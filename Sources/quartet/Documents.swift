@@ -2,7 +2,9 @@ import HostInterface
 import Quartet
 import TargetCore
 
-/// The JSON that `--json` prints. The names are stable: they may be added to, not changed.
+/// The JSON that `--json` prints.
+///
+/// The names are stable: they may be added to, not changed.
 struct StateDocument: Encodable {
   var targets: [TargetDocument]
   var remarks: [String]
