@@ -76,6 +76,22 @@ struct LoopDeviceTests {
     #expect(holders == [Holder("used as swap")])
   }
 
+  @Test func aFullFileSystemKeepsTheOldFileAndNoOther() async throws {
+    let point = scratch.path.appending("full")
+    try host.createDirectory(point)
+    try await command("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", point.string)
+    let file = point.appending("file")
+    try host.replace(file, with: [1], mode: 0o600)
+    let failure = #expect(throws: Failure.self) {
+      try host.replace(file, with: [UInt8](repeating: 2, count: 1 << 20), mode: 0o600)
+    }
+    let (bytes, names) = (try? host.read(file), try? host.list(point))
+    try await command("umount", point.string)
+    #expect(failure?.errno == .noSpace)
+    #expect(bytes == [1])
+    #expect(names == ["file"])
+  }
+
   @Test func freeFilesAndMissingOnes() throws {
     #expect(try host.holders(of: scratch.file("free")) == [])
     let failure = #expect(throws: Failure.self) { try host.holders(of: scratch.path.appending("none")) }

@@ -49,7 +49,6 @@ import Testing
     try host.createDirectory(directory)
     let failure = #expect(throws: Failure.self) { try host.replace(directory, with: [1], mode: 0o600) }
     #expect(failure?.code == .invalid)
-    // The directory's name is taken between the look and the rename: the old one wins, the new file goes.
     let long = String(repeating: "n", count: 250)
     #expect(throws: Failure.self) { try host.replace(scratch.path.appending(long), with: [1], mode: 0o600) }
     #expect(throws: Failure.self) {
