@@ -92,6 +92,24 @@ struct LoopDeviceTests {
     #expect(names == ["file"])
   }
 
+  /// A process that waits for a frozen file system gets no signal, not even SIGKILL.
+  @Test func aCommandThatCannotBeKilledIsGivenUp() async throws {
+    let loop = try LoopDevice(in: scratch, size: 16 << 20)
+    let point = scratch.path.appending("frozen")
+    try host.createDirectory(point)
+    try await command("mkfs.ext4", "-q", loop.path.string)
+    try await command("mount", loop.path.string, point.string)
+    try await command("fsfreeze", "--freeze", point.string)
+    let failure = await #expect(throws: Failure.self) {
+      try await host.run(
+        ["touch", point.appending("file").string], environment: [:], input: [], limit: .milliseconds(100))
+    }
+    try await command("fsfreeze", "--unfreeze", point.string)
+    try await command("umount", "--lazy", point.string)
+    #expect(failure?.code == .stillRunning)
+    #expect(failure?.problem == "ran longer than 0.1 seconds and cannot be killed")
+  }
+
   @Test func freeFilesAndMissingOnes() throws {
     #expect(try host.holders(of: scratch.file("free")) == [])
     let failure = #expect(throws: Failure.self) { try host.holders(of: scratch.path.appending("none")) }
