@@ -32,10 +32,14 @@ final class BlockDeviceEvents {
     udev_unref(udev)
   }
 
-  /// Blocks until an event comes or the time is over, and takes the event.
-  func waitForOne(atMost limit: Duration) {
+  /// Blocks until an event comes, and takes it; false when the time is over before.
+  @discardableResult
+  func waitForOne(atMost limit: Duration) -> Bool {
     var wanted = pollfd(fd: udev_monitor_get_fd(monitor), events: Int16(POLLIN), revents: 0)
-    guard poll(&wanted, 1, limit.milliseconds(atMost: 1000)) > 0 else { return }
-    if let device = udev_monitor_receive_device(monitor) { udev_device_unref(device) }
+    guard poll(&wanted, 1, limit.milliseconds(atMost: 1000)) > 0,
+      let device = udev_monitor_receive_device(monitor)
+    else { return false }
+    udev_device_unref(device)
+    return true
   }
 }

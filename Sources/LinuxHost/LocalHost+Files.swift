@@ -17,28 +17,25 @@ extension LocalHost {
     }
     defer { try? file.close() }
     var bytes: [UInt8] = []
-    var length = 0
     while true {
       // /proc gives whole records only where the buffer has room for them, hence not less than 64 KiB.
-      if bytes.count - length < 1 << 16 {
-        bytes += repeatElement(0, count: max(1 << 16, bytes.count))
-      }
-      let got = try onPath(path, "cannot read") { try readSome(file, into: &bytes, from: length) }
-      if got == 0 { break }
-      length += got
-      guard length <= Self.readLimit else {
+      let room = max(1 << 16, bytes.count)
+      let piece = try onPath(path, "cannot read") { try readSome(file, atMost: room) }
+      if piece.isEmpty { return bytes }
+      bytes += piece
+      guard bytes.count <= Self.readLimit else {
         throw Failure(
           .refused, "\(path)", "is larger than \(Self.readLimit) bytes, the most that is read at once")
       }
     }
-    bytes.removeSubrange(length...)
-    return bytes
   }
 
-  private func readSome(_ file: FileDescriptor, into bytes: inout [UInt8], from start: Int) throws -> Int {
+  private func readSome(_ file: FileDescriptor, atMost room: Int) throws -> [UInt8] {
     while true {
       do {
-        return try bytes.withUnsafeMutableBytes { try file.read(into: .init(rebasing: $0[start...])) }
+        return try [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+          count = try file.read(into: UnsafeMutableRawBufferPointer(buffer))
+        }
       } catch Errno.wouldBlock {
         var wanted = pollfd(fd: file.rawValue, events: Int16(POLLIN), revents: 0)
         let ready = poll(&wanted, 1, Self.pipeLimit.milliseconds(atMost: .max))

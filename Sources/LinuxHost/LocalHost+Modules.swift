@@ -18,7 +18,7 @@ extension LocalHost {
         remedy: "install the package of the running kernel's modules, or boot an installed kernel")
     }
     let catalogue = try ModuleCatalogue(directory)
-    guard let module = try catalogue.find(name).first else {
+    guard let module = try catalogue.find(name) else {
       throw Failure(
         .unavailable, "kernel module \(name)", "is not among the modules in \(directory)",
         remedy: "install the package that builds it for this kernel")
@@ -31,13 +31,19 @@ extension LocalHost {
     guard !name.isEmpty, name.utf8.allSatisfy({ $0.isModuleNameByte }) else {
       throw Failure(.invalid, "kernel module \(name)", "is no module name: only letters, digits, - and _ are")
     }
-    // The kernel names a module with _ where its file may have -.
-    let directory = FilePath("/sys/module").appending(String(name.map { $0 == "-" ? "_" : $0 }))
-    if try status(directory) != nil { return true }
-    let modules = try modulesOfKernel()
-    guard try status(modules)?.kind == .directory else { return false }
-    return try ModuleCatalogue(modules).find(name).contains { $0.isLive }
+    let wanted = underscored(name)
+    if try status(FilePath("/sys/module").appending(wanted)) != nil { return true }
+    // One line a module: its path in the kernel's tree (Documentation/kbuild/kbuild.rst). A built-in module
+    // without parameters and version is in /sys/module no more than one that does not exist.
+    let list = try modulesOfKernel().appending("modules.builtin")
+    guard try status(list) != nil else { return false }
+    return try text(list).split(separator: "\n").contains {
+      FilePath(String($0)).stem.map(underscored) == wanted
+    }
   }
+
+  /// A module's name as the kernel has it: with _ where its file may have -.
+  private func underscored(_ name: String) -> String { String(name.map { $0 == "-" ? "_" : $0 }) }
 
   private func modulesOfKernel() throws -> FilePath {
     if let moduleDirectory { return moduleDirectory }
@@ -78,21 +84,15 @@ private final class ModuleCatalogue {
 
   deinit { kmod_unref(context) }
 
-  /// The modules that a name or alias stands for.
-  func find(_ name: String) throws -> [KernelModule] {
+  /// The module that a name or alias stands for.
+  func find(_ name: String) throws -> KernelModule? {
     var list: OpaquePointer?
     let answer = kmod_module_new_from_lookup(context, name, &list)
     guard answer >= 0 else {
       throw Failure.system(Errno(rawValue: -answer), "\(directory)", "cannot look for kernel module \(name)")
     }
     defer { kmod_module_unref_list(list) }
-    var modules: [KernelModule] = []
-    var entry = list
-    while let here = entry {
-      if let module = kmod_module_get_module(here) { modules.append(KernelModule(name, module, self)) }
-      entry = kmod_list_next(list, here)
-    }
-    return modules
+    return list.flatMap { kmod_module_get_module($0) }.map { KernelModule(name, $0, self) }
   }
 }
 
@@ -109,11 +109,6 @@ private final class KernelModule {
   }
 
   deinit { kmod_module_unref(module) }
-
-  var isLive: Bool {
-    let state = kmod_module_get_initstate(module)
-    return state == Int32(KMOD_MODULE_BUILTIN.rawValue) || state == Int32(KMOD_MODULE_LIVE.rawValue)
-  }
 
   func insert() throws {
     let flags = KMOD_PROBE_APPLY_BLACKLIST.rawValue

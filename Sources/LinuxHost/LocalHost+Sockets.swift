@@ -114,25 +114,25 @@ struct SocketExchange {
   }
 
   private func receive(on socket: Int32, lengthOffset: Int) throws -> [UInt8] {
-    var reply = [UInt8](repeating: 0, count: 16 << 10)
-    var got = 0
+    var reply: [UInt8] = []
     var expected: Int?
-    while got < expected ?? .max {
+    while reply.count < expected ?? .max {
       try wait(for: POLLIN, on: socket, "did not answer")
-      if got == reply.count { reply += repeatElement(0, count: reply.count) }
-      let count = reply.withUnsafeMutableBytes { bytes in
-        recv(socket, bytes.baseAddress.map { $0 + got }, bytes.count - got, 0)
+      let room = max(16 << 10, reply.count)
+      var number: Errno?
+      let piece = [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+        count = recv(socket, buffer.baseAddress, room, 0)
+        guard count <= 0 else { return }
+        number = count < 0 ? Errno(rawValue: errno) : .connectionReset
+        count = 0
       }
-      guard count > 0 else {
-        let number = count < 0 ? Errno(rawValue: errno) : .connectionReset
-        switch number {
-        case .interrupted, .resourceTemporarilyUnavailable: continue
-        case .connectionReset: throw ended(after: got, of: expected)
-        default: throw Failure.system(number, "\(path)", "cannot read the answer")
-        }
+      switch number {
+      case nil: reply += piece
+      case .interrupted?, .resourceTemporarilyUnavailable?: continue
+      case .connectionReset?: throw ended(after: reply.count, of: expected)
+      case let number?: throw Failure.system(number, "\(path)", "cannot read the answer")
       }
-      got += count
-      if expected == nil, got >= lengthOffset + 4 {
+      if expected == nil, reply.count >= lengthOffset + 4 {
         let length = reply.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: lengthOffset, as: UInt32.self) }
         guard length >= lengthOffset + 4, length <= Self.replyLimit else {
           throw Failure(
@@ -143,7 +143,7 @@ struct SocketExchange {
         expected = Int(length)
       }
     }
-    reply.removeSubrange((expected ?? got)...)
+    if let expected { reply.removeSubrange(expected...) }
     return reply
   }
 
