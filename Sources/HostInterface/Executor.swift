@@ -73,7 +73,7 @@ public struct Executor: Sendable {
   }
 
   private struct Progress: Sendable {
-    var done: [Step] = []
+    var done: [(subject: String, step: Step)] = []
     var variables: [Variable: String] = [:]
     var started = 0
   }
@@ -134,7 +134,7 @@ public struct Executor: Sendable {
       switch await attempt(step, variables: progress.variables, on: host) {
       case .success(let answer):
         if case .bound(let variable, let value) = answer { progress.variables[variable] = value }
-        progress.done.append(step)
+        progress.done.append((chain.subject, step))
       case .failure(let failure): return failure
       }
     }
@@ -178,14 +178,25 @@ public struct Executor: Sendable {
   }
 
   /// Undoes steps in reverse; returns what could not be undone.
-  private func undo(_ steps: [Step], variables: [Variable: String], on host: any Host) async -> [String] {
+  ///
+  /// Once something of an object cannot be undone, the rest of that object stays as it is: opening its access
+  /// again, say, although its account could not be brought back, would let in who was locked out.
+  private func undo(
+    _ steps: [(subject: String, step: Step)], variables: [Variable: String], on host: any Host
+  ) async -> [String] {
     var left: [String] = []
-    for step in steps.reversed() {
+    var stuck: Set<String> = []
+    for (subject, step) in steps.reversed() {
       for operation in step.undo {
+        if stuck.contains(subject) {
+          left.append(operation.display)
+          continue
+        }
         observe(.undoing(operation))
         let undo = Step(operation, reason: "undo: " + step.reason, patience: .seconds(5))
         if case .failure(let failure) = await attempt(undo, variables: variables, on: host) {
           left.append("\(operation.display) (\(failure.problem)\(failure.answer.map { ": " + $0 } ?? ""))")
+          stuck.insert(subject)
         }
       }
     }
