@@ -12,30 +12,38 @@ struct BackingCheck {
 
   /// Checks every backing that the changes name.
   ///
+  /// - Returns: The changes, with the size of each backing and the store that its kind of file wants.
   /// - Throws: ``Failure`` when one is missing, no file or block device, in use, or exported already.
-  func check(_ changes: [Change]) throws {
+  func checked(_ changes: [Change]) throws -> [Change] {
     var exports = allowShared ? [:] : try exported(unless: changes)
-    for change in changes {
-      let name: TargetName
-      let unit: LogicalUnit
+    return try changes.map { change in
       switch change {
-      case .addUnit(let target, let added), .replaceUnit(let target, let added, _):
-        (name, unit) = (target, added)
-      default: continue
-      }
-      guard case .path(let path) = unit.backing, !capabilities.unbackedStores.contains(unit.store ?? "")
-      else {
-        continue
-      }
-      let place = "lun \(unit.lun) of \(name)"
-      let status = try status(of: path, for: unit, place: place)
-      try checkHolders(of: path, status, place: place)
-      if !allowShared, let other = exports.updateValue(place, forKey: status.identity) {
-        throw Failure(
-          .inUse, place, "cannot use \(path), which is exported already as \(other)",
-          remedy: "remove that one first, or say --shared-backing if both are meant to be the same disk")
+      case .addUnit(let name, let unit): return .addUnit(name, try checked(unit, of: name, &exports))
+      case .replaceUnit(let name, let unit, let force):
+        return .replaceUnit(name, try checked(unit, of: name, &exports), force: force)
+      default: return change
       }
     }
+  }
+
+  private func checked(_ unit: LogicalUnit, of name: TargetName, _ exports: inout [String: String]) throws
+    -> LogicalUnit
+  {
+    guard case .path(let path) = unit.backing, !capabilities.unbackedStores.contains(unit.store ?? "") else {
+      return unit
+    }
+    let place = "lun \(unit.lun) of \(name)"
+    let status = try status(of: path, for: unit, place: place)
+    try checkHolders(of: path, status, place: place)
+    if !allowShared, let other = exports.updateValue(place, forKey: status.identity) {
+      throw Failure(
+        .inUse, place, "cannot use \(path), which is exported already as \(other)",
+        remedy: "remove that one first, or say --shared-backing if both are meant to be the same disk")
+    }
+    var unit = unit
+    unit.size = status.size
+    if unit.store == nil { unit.store = capabilities.storesByKind[status.kind] }
+    return unit
   }
 
   private func status(of path: String, for unit: LogicalUnit, place: String) throws -> FileStatus {

@@ -83,13 +83,13 @@ extension Implementation {
     let lock = options.dryRun ? nil : try await host.lock(backend.lockName, limit: options.lockLimit)
     defer { lock?.release() }
     var live = try await read(detail)
-    let changes = try find(live)
+    var changes = try find(live)
     let others = Self.targetsToReadFully(changes, live)
     if !others.isEmpty { live = try await read(ReadDetail(parameters: .some(others), shared: true)) }
     try refuseUnsupported(changes)
     var check = BackingCheck(host: host, capabilities: backend.capabilities, live: live)
     check.allowShared = options.sharedBacking
-    try check.check(changes)
+    changes = try check.checked(changes)
     let plan = try Planner(backend: backend).plan(changes, from: live)
     let proposal = Proposal(
       changes: changes, plan: plan, warnings: live.remarks + Self.warnings(changes, live))

@@ -33,6 +33,8 @@ public struct Capabilities: Sendable {
   public var mutualCHAP: Bool
   /// Whether discovery can ask for CHAP.
   public var discoveryCHAP: Bool
+  /// How many accounts may prove initiators to one target; nil when there is no limit.
+  public var incomingAccountLimit: Int?
   /// Whether one CHAP name has one secret for all targets.
   public var sharedAccounts: Bool
   /// Whom portals belong to.
@@ -41,6 +43,8 @@ public struct Capabilities: Sendable {
   public var iser: Bool
   /// The settings of logical units that it has, each with its longest value in bytes.
   public var unitFields: [UnitField: Int]
+  /// The store that a logical unit gets by the kind of its backing when none is named.
+  public var storesByKind: [FileStatus.Kind: String]
   /// Stores that look at no file, so that their path is only a name.
   public var unbackedStores: Set<String>
   /// The settings that only a new logical unit can be given.
@@ -70,10 +74,12 @@ public struct Capabilities: Sendable {
     parameterReadsAs = [:]
     mutualCHAP = false
     discoveryCHAP = false
+    incomingAccountLimit = nil
     sharedAccounts = false
     portalScope = .target
     iser = false
     unitFields = [:]
+    storesByKind = [:]
     unbackedStores = []
     fixedUnitFields = []
     deviceTypes = [.disk]
