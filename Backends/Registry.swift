@@ -1,3 +1,4 @@
+import LIOBackend
 import STGTBackend
 import TargetCore
 
@@ -5,6 +6,7 @@ import TargetCore
 public enum BackendRegistry {
   /// One entry a backend.
   public static let all: [BackendDescriptor] = [
-    .stgt
+    .stgt,
+    .lio,
   ]
 }

@@ -104,8 +104,9 @@ public struct Reconciler: Sendable {
       for account in live.incoming where !wanted.contains(account.user) {
         changes.append(.clearAccount(name, .incoming, account.user))
       }
-      for account in incoming where options.rewriteSecrets || !live.contains(account.user, .incoming) {
-        changes.append(.setAccount(name, .incoming, account, rewrite: options.rewriteSecrets))
+      for account in incoming {
+        let now = live.incoming.first { $0.user == account.user }
+        if let change = accountChange(of: name, .incoming, to: account, from: now) { changes.append(change) }
       }
     }
     switch spec.outgoing {
@@ -113,11 +114,19 @@ public struct Reconciler: Sendable {
     case .some(.none):
       if let old = live.outgoing { changes.append(.clearAccount(name, .outgoing, old.user)) }
     case .some(.some(let account)):
-      if options.rewriteSecrets || live.outgoing?.user != account.user {
-        changes.append(.setAccount(name, .outgoing, account, rewrite: options.rewriteSecrets))
-      }
+      let now = live.outgoing?.user == account.user ? live.outgoing : nil
+      if let change = accountChange(of: name, .outgoing, to: account, from: now) { changes.append(change) }
     }
     return changes
+  }
+
+  /// An account that is there gets its secret anew when that is asked for, or is seen to differ.
+  private func accountChange(
+    of name: TargetName?, _ direction: CHAPDirection, to account: CHAPAccount, from live: CHAPAccount?
+  ) -> Change? {
+    let differs = live?.secret.map { $0 != account.secret } ?? false
+    guard live == nil || differs || options.rewriteSecrets else { return nil }
+    return .setAccount(name, direction, account, rewrite: live != nil || options.rewriteSecrets)
   }
 
   private func unitChanges(of name: TargetName, to wanted: [LogicalUnit], from live: [LUN: LogicalUnit])

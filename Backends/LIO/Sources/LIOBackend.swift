@@ -1,0 +1,75 @@
+import HostInterface
+import SystemPackage
+import TargetCore
+
+extension BackendDescriptor {
+  /// LIO, the target of the mainline kernel.
+  public static let lio = BackendDescriptor(
+    name: "lio", aliases: ["lio-t"], summary: "LIO: the mainline kernel's target, through configfs"
+  ) { _ in LIOBackend() }
+}
+
+/// Drives LIO through configfs; neither targetcli nor Python is used.
+struct LIOBackend: TargetBackend {
+  var capabilities: Capabilities { .lio }
+  // Backstores in different HBAs are made side by side; more than four at a time gains nothing going up.
+  var concurrency: Int { 4 }
+  var lockName: String { "lio" }
+
+  func probe(_ host: any Host) async -> Probe {
+    do {
+      if try host.status(FilePath(LIOPaths.fabric)) != nil {
+        let version = try? host.text(FilePath(LIOPaths.root + "/version")).trimmed
+        return Probe(installed: true, running: true, version: version, detail: "configfs has \(LIOPaths.fabric)")
+      }
+      let loaded = try host.isModuleLoaded("target_core_mod")
+      let installed = loaded || host.executable("targetcli") != nil
+      return Probe(
+        installed: installed, running: false,
+        detail: loaded ? "iscsi_target_mod is not loaded" : "target_core_mod is not loaded")
+    } catch {
+      return Probe(installed: false, running: false, detail: "\(error)")
+    }
+  }
+
+  func startSteps() -> [Step] {
+    let reason = "make the kernel's target answer"
+    return [
+      Step(.loadModule(name: "configfs"), reason: reason),
+      Step(
+        .run(Command(["mount", "-t", "configfs", "configfs", Text(LIOPaths.configfs)], limit: .seconds(10))),
+        reason: "mount configfs"),
+      Step(.loadModule(name: "target_core_mod"), reason: reason),
+      Step(.loadModule(name: "iscsi_target_mod"), reason: reason),
+      Step(.createDirectory(path: Text(LIOPaths.fabric)), reason: reason),
+    ]
+  }
+
+  func steps(for change: Change, in state: LiveState) throws -> [Step] {
+    try LIOPlanner(state: state, reason: change.description).steps(for: change)
+  }
+
+  func judge(_ operation: Operation, _ answer: Result<Answer, Failure>) -> Verdict {
+    switch (operation, answer) {
+    // An HBA or a portal group that a killed run left behind is as good as a new one.
+    case (.createDirectory(let path), .failure(let failure)) where failure.code == .exists:
+      return LIOPaths.mayStandAlready(path.display) ? .done : .failed(failure)
+    // mount(8) says with 32 that it is mounted already.
+    case (.run(let command), .success(.command(let result))) where command.argv.first == "mount":
+      return result.status == 0 || result.errors.contains("already mounted")
+        ? .done : Executor.plainJudge(operation, answer)
+    case (.write(let path, let contents), .failure(var failure)):
+      failure.problem = "the kernel refused \(contents.display.trimmed.debugDescription) for \(path.display)"
+      return failure.code == .inUse ? .busy(failure) : .failed(failure)
+    default: return Executor.plainJudge(operation, answer)
+    }
+  }
+}
+
+extension LIOPaths {
+  static func mayStandAlready(_ path: String) -> Bool {
+    if path == fabric || path.hasSuffix("/tpgt_1") { return true }
+    let parts = path.dropFirst(core.count + 1).split(separator: "/")
+    return path.hasPrefix(core + "/") && parts.count == 1
+  }
+}
