@@ -1,0 +1,121 @@
+import HostInterface
+import SystemPackage
+
+extension SimulatedHost {
+  private static let readLimit: UInt64 = 64 << 20
+
+  /// Reads a whole file, of at most 64 MiB; behind a file's bytes up to its size are zeros.
+  public func read(_ path: FilePath) throws -> [UInt8] {
+    let (bytes, size) = try onPath(path, "cannot open for reading") {
+      machine throws(Errno) -> ([UInt8], UInt64) in
+      switch machine.tree[try machine.tree.open(path, writing: false)].content {
+      case .file(let bytes, let size): return (bytes, size)
+      case .blockDevice(let size, _): return ([], size)
+      case .directory: throw .isDirectory
+      case .link, .characterDevice, .socket: return ([], 0)
+      }
+    }
+    guard size <= Self.readLimit else {
+      throw Failure(
+        .refused, "\(path)", "is larger than \(Self.readLimit) bytes, the most that is read at once")
+    }
+    return bytes + [UInt8](repeating: 0, count: Int(size) - bytes.count)
+  }
+
+  /// Overwrites the beginning of a file that exists; what is written to a device is lost.
+  public func write(_ bytes: [UInt8], to path: FilePath) throws {
+    try onPath(path, "cannot open for writing") { machine throws(Errno) in
+      let number = try machine.tree.open(path, writing: true)
+      guard case .file(let old, let size) = machine.tree[number].content else { return }
+      let new = bytes + old.dropFirst(bytes.count)
+      machine.tree[number].content = .file(bytes: new, size: max(size, UInt64(new.count)))
+    }
+  }
+
+  /// Replaces a file's contents; where the path is a link, of what it leads to.
+  public func replace(_ path: FilePath, with bytes: [UInt8], mode: UInt16) throws {
+    let isFile = try onPath(path, "cannot replace") { machine throws(Errno) -> Bool in
+      let content = FileTree.Content.file(bytes: bytes, size: UInt64(bytes.count))
+      do throws(Errno) {
+        let number = try machine.tree.find(path)
+        guard case .file = machine.tree[number].content else { return false }
+        guard machine.tree[number].access == .full else { throw .readOnlyFileSystem }
+        machine.tree[number].content = content
+      } catch .noSuchFileOrDirectory {
+        // As rename(2) does with a link that leads nowhere.
+        if (try? machine.tree.find(path, followLast: false)) != nil { try machine.tree.remove(path) }
+        try machine.tree.insert(content, at: path)
+      }
+      return true
+    }
+    guard isFile else { throw Failure(.invalid, "\(path)", "cannot replace: it is not a regular file") }
+  }
+
+  /// What is there, following links; nil when nothing is.
+  public func status(_ path: FilePath) throws -> FileStatus? {
+    try onPath(path, "cannot look at it") { machine throws(Errno) in
+      do throws(Errno) {
+        return machine.tree.status(try machine.tree.find(path))
+      } catch .noSuchFileOrDirectory, .notDirectory {
+        return nil
+      }
+    }
+  }
+
+  /// The names in a directory, in the order of their bytes.
+  public func list(_ path: FilePath) throws -> [String] {
+    try onPath(path, "cannot list") { machine throws(Errno) in
+      guard case .directory(let entries) = machine.tree[try machine.tree.open(path, writing: false)].content
+      else {
+        throw .notDirectory
+      }
+      return entries.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+  }
+
+  /// Makes a directory.
+  public func createDirectory(_ path: FilePath) throws {
+    try onPath(path, "cannot make the directory") { machine throws(Errno) in
+      try machine.tree.insert(.directory([:]), at: path)
+    }
+  }
+
+  /// Removes an empty directory.
+  public func removeDirectory(_ path: FilePath) throws {
+    try onPath(path, "cannot remove the directory") { machine throws(Errno) in
+      let node = machine.tree[try machine.tree.find(path, followLast: false)]
+      guard case .directory(let entries) = node.content else { throw .notDirectory }
+      guard !node.isMountPoint else { throw .resourceBusy }
+      guard entries.isEmpty else { throw .directoryNotEmpty }
+      try machine.tree.remove(path)
+    }
+  }
+
+  /// Makes a symbolic link at `path`; what it leads to need not exist.
+  public func createLink(_ path: FilePath, to destination: FilePath) throws {
+    try onPath(path, "cannot make the link to \(destination)") { machine throws(Errno) in
+      try machine.tree.insert(.link(destination), at: path)
+    }
+  }
+
+  /// What a symbolic link holds.
+  public func readLink(_ path: FilePath) throws -> FilePath {
+    try onPath(path, "cannot read the link") { machine throws(Errno) in
+      guard case .link(let destination) = machine.tree[try machine.tree.find(path, followLast: false)].content
+      else {
+        throw .invalidArgument
+      }
+      return destination
+    }
+  }
+
+  /// Removes a file, link, device or socket.
+  public func removeFile(_ path: FilePath) throws {
+    try onPath(path, "cannot remove") { machine throws(Errno) in
+      if case .directory = machine.tree[try machine.tree.find(path, followLast: false)].content {
+        throw .isDirectory
+      }
+      try machine.tree.remove(path)
+    }
+  }
+}
