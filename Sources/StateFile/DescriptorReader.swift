@@ -20,7 +20,8 @@ struct DescriptorReader {
       do {
         count = try buffer.withUnsafeMutableBytes { try descriptor.read(into: $0) }
       } catch let errno as Errno {
-        throw Failure.system(errno, name, "cannot be read", remedy: "open it, as with 3< /etc/quartet/NAME.secret")
+        throw Failure.system(
+          errno, name, "cannot be read", remedy: "open it, as with 3< /etc/quartet/NAME.secret")
       }
       if count == 0 { return bytes }
       bytes += buffer.prefix(count)

@@ -57,14 +57,16 @@ public struct HostSecretResolver: SecretResolver {
     }
     guard status.size <= Self.sizeLimit else {
       throw Failure(
-        .invalid, name, "is too large for a secret (\(status.size) bytes), at most \(Self.sizeLimit) are allowed")
+        .invalid, name,
+        "is too large for a secret (\(status.size) bytes), at most \(Self.sizeLimit) are allowed")
     }
     return Self.withoutNewline(try files.read(FilePath(path)))
   }
 
   private func warning(about path: String) -> String? {
     guard let mode = mode(path), mode & 0o077 != 0 else { return nil }
-    return "file \(path) can be read or written by others than its owner (mode 0\(String(mode & 0o777, radix: 8)))"
+    return
+      "file \(path) can be read or written by others than its owner (mode 0\(String(mode & 0o777, radix: 8)))"
       + "; chmod 600 \(shellQuoted(path))"
   }
 

@@ -4,7 +4,8 @@ import TargetCore
 enum Keys {
   static let document = ["quartet", "targets", "discovery"]
   static let target = [
-    "name", "implementation", "id", "enabled", "portals", "initiators", "chap", "parameters", "attributes", "luns",
+    "name", "implementation", "id", "enabled", "portals", "initiators", "chap", "parameters", "attributes",
+    "luns",
   ]
   static let unit = ["lun", "path", "initiators", "attributes"] + UnitField.allCases.map(\.rawValue)
   static let accounts = ["incoming", "outgoing"]

@@ -14,7 +14,8 @@ struct Problems {
 
   init(file: String) { self.file = ISCSIName.printable(file, limit: 1024) }
 
-  var isEmpty: Bool { list.isEmpty }
+  /// Whether more of them would only be counted, so that no work need go into their words.
+  var isFull: Bool { list.count >= Self.shown }
 
   /// `FILE:LINE:COLUMN`, as compilers write it.
   func place(_ position: Position) -> String { "\(file):\(position.line):\(position.column)" }
@@ -27,7 +28,7 @@ struct Problems {
 
   /// Takes a failure from below, which knows no place.
   mutating func add(_ failure: Failure, at position: Position) {
-    guard list.count < Self.shown else { return others += 1 }
+    guard !isFull else { return others += 1 }
     var failure = failure
     failure.subject = "\(place(position)): \(failure.subject)"
     // What stands in an anchor is read once for every alias of it.

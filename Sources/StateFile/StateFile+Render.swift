@@ -98,7 +98,9 @@ extension StateFile {
 
   private static func write(_ units: [LogicalUnit], to writer: inout YAMLWriter) {
     for unit in units {
-      guard case .path(let path) = unit.backing, let why = refusal({ _ = try Backing(path: path) }) else { continue }
+      guard case .path(let path) = unit.backing, let why = refusal({ _ = try Backing(path: path) }) else {
+        continue
+      }
       return writer.comment("Left out: luns: backing of lun \(unit.lun): \(why)")
     }
     writer.pair("luns", verbatim: units.isEmpty ? "[]" : "")

@@ -23,7 +23,8 @@ extension StateFile {
 
   /// A file's name for the secret of a user; a slash in the user's name makes no directory.
   private static func file(for user: CHAPUser) -> String {
-    let name = user.description.split(separator: "/", omittingEmptySubsequences: false).joined(separator: "%2F")
+    let name = user.description.split(separator: "/", omittingEmptySubsequences: false).joined(
+      separator: "%2F")
     return "/etc/quartet/\(name).secret"
   }
 }

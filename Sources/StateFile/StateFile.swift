@@ -26,7 +26,9 @@ public enum StateFile {
   ///   - secrets: What finds the secrets that it refers to.
   /// - Throws: One ``Failure`` for all that is wrong. With one problem its description is
   ///   `FILE:LINE:COLUMN: what: why; what to do`; with more, each stands in such a line of its own. No secret is in it.
-  public static func parse(_ bytes: [UInt8], named name: String, secrets: any SecretResolver) throws -> ParsedState {
+  public static func parse(_ bytes: [UInt8], named name: String, secrets: any SecretResolver) throws
+    -> ParsedState
+  {
     var problems = Problems(file: name)
     guard bytes.count <= sizeLimit else {
       throw Failure(
@@ -40,7 +42,9 @@ public enum StateFile {
         throw Failure(.invalid, problems.file, "is empty", remedy: "begin it with `quartet: 1`")
       }
       root = document
-      for fault in composer.faults { problems.add(fault.position, "the document", fault.problem, remedy: fault.remedy) }
+      for fault in composer.faults {
+        problems.add(fault.position, "the document", fault.problem, remedy: fault.remedy)
+      }
     } catch let fault as YAMLFault {
       problems.add(fault.position, "the document", fault.problem, remedy: fault.remedy)
       throw problems.failure ?? Failure(.invalid, name, fault.problem)
@@ -54,7 +58,9 @@ public enum StateFile {
   /// Reads a state file from a string.
   ///
   /// - Throws: As ``parse(_:named:secrets:)-([UInt8],_,_)``.
-  public static func parse(_ text: String, named name: String, secrets: any SecretResolver) throws -> ParsedState {
+  public static func parse(_ text: String, named name: String, secrets: any SecretResolver) throws
+    -> ParsedState
+  {
     try parse(Array(text.utf8), named: name, secrets: secrets)
   }
 }

@@ -69,7 +69,9 @@ extension StateReader {
     }
   }
 
-  /// Where a secret is to be found. What is refused is not shown, since it may be the secret itself.
+  /// Where a secret is to be found.
+  ///
+  /// What is refused is not shown, since it may be the secret itself.
   private mutating func source(_ key: String, _ node: YAMLNode, _ what: String) -> SecretSource? {
     if key == "descriptor" {
       guard case .scalar(let text, true) = node.content, let number = Int32(text), String(number) == text,

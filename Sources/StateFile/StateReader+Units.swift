@@ -11,7 +11,8 @@ extension StateReader {
       guard let unit = unit(node, "entry \(index + 1) in luns of \(subject)", subject) else { continue }
       if let line = lines.updateValue(node.position.line, forKey: unit.lun) {
         problems.add(
-          node.position, "lun \(unit.lun) of \(subject)", "is there twice, the other one begins in line \(line)",
+          node.position, "lun \(unit.lun) of \(subject)",
+          "is there twice, the other one begins in line \(line)",
           remedy: "give it another number")
       }
       units.append(unit)

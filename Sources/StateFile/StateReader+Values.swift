@@ -24,7 +24,7 @@ extension StateReader {
         fields[pair.key] = pair.value
         continue
       }
-      let near = Keys.nearest(to: pair.key, among: known)
+      let near = problems.isFull ? nil : Keys.nearest(to: pair.key, among: known)
       let name = isSecret && near == nil ? "a key" : "key \(ISCSIName.printable(pair.key))"
       problems.add(
         pair.keyPosition, what, "has \(name) that is not known",
@@ -39,7 +39,8 @@ extension StateReader {
   /// The items of a list.
   mutating func items(_ node: YAMLNode, _ what: String) -> [YAMLNode]? {
     guard case .sequence(let items) = node.content else {
-      let remedy = node.isNull ? "write [] for an empty one, or remove the key to leave things as they are" : nil
+      let remedy =
+        node.isNull ? "write [] for an empty one, or remove the key to leave things as they are" : nil
       problems.add(node.position, what, "is \(node.kind), it must be a list", remedy: remedy)
       return nil
     }
@@ -105,7 +106,8 @@ extension StateReader {
   mutating func integer(_ node: YAMLNode, _ what: String, _ range: ClosedRange<Int>) -> Int? {
     let bounds = "\(range.lowerBound) to \(range.upperBound) are allowed"
     guard case .scalar(let text, true) = node.content, let number = Int(text), String(number) == text else {
-      problems.add(node.position, what, "is \(node.kind), it must be a number in plain decimal digits, \(bounds)")
+      problems.add(
+        node.position, what, "is \(node.kind), it must be a number in plain decimal digits, \(bounds)")
       return nil
     }
     guard range.contains(number) else {

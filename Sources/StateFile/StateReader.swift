@@ -16,10 +16,15 @@ struct StateReader {
 
   mutating func document(_ root: YAMLNode) -> DesiredState {
     var state = DesiredState()
-    guard let fields = fields(of: root, "the document", Keys.document, required: ["quartet"]) else { return state }
-    if let version = fields["quartet"], let number = integer(version, "quartet", 0...Int(Int32.max)), number != 1 {
+    guard let fields = fields(of: root, "the document", Keys.document, required: ["quartet"]) else {
+      return state
+    }
+    if let version = fields["quartet"], let number = integer(version, "quartet", 0...Int(Int32.max)),
+      number != 1
+    {
       problems.add(
-        version.position, "quartet", "is \(number), the version of the state file that this Quartet reads is 1",
+        version.position, "quartet",
+        "is \(number), the version of the state file that this Quartet reads is 1",
         remedy: "write `quartet: 1`, or use a newer Quartet")
       return state
     }

@@ -119,12 +119,22 @@ final class YAMLEvents {
         remedy: "remove that character")
     default:
       let mark = parser.pointee.problem_mark
+      // libyaml looks ahead of the parser's own limit of depth and finds its own.
+      if problem.hasPrefix("Maximum nesting level") { return Self.tooDeep(at: position(mark)) }
       let isTab = mark.index < input.count && input[mark.index] == UInt8(ascii: "\t")
-      let context = parser.pointee.context.map { " " + String(cString: $0) } ?? ""
+      let context = parser.pointee.context.map {
+        String(cString: $0) + " from line \(parser.pointee.context_mark.line + 1): "
+      }
       return YAMLFault(
-        position: position(mark), problem: "is no YAML: \(problem)\(context)",
+        position: position(mark), problem: "is no YAML: \(context ?? "")\(problem)",
         remedy: isTab ? "indent with blanks, YAML does not take tabs for that" : nil)
     }
+  }
+
+  static func tooDeep(at position: Position) -> YAMLFault {
+    YAMLFault(
+      position: position,
+      problem: "is nested too deep, at most \(YAMLComposer.depthLimit) levels are allowed")
   }
 
   private static var outOfMemory: YAMLFault {

@@ -30,7 +30,11 @@ struct YAMLNode {
 
   /// Whether nothing is said: no value, `~` or `null`.
   var isNull: Bool {
-    if case .scalar(let text, true) = content { ["", "~", "null", "Null", "NULL"].contains(text) } else { false }
+    if case .scalar(let text, true) = content {
+      ["", "~", "null", "Null", "NULL"].contains(text)
+    } else {
+      false
+    }
   }
 
   /// The boolean that a plain scalar is in YAML 1.1, which most tools still read.
@@ -76,10 +80,7 @@ struct YAMLComposer {
   }
 
   private mutating func node(_ event: YAMLEvent, depth: Int) throws -> YAMLNode {
-    guard depth <= Self.depthLimit else {
-      throw YAMLFault(
-        position: event.position, problem: "is nested too deep, at most \(Self.depthLimit) levels are allowed")
-    }
+    guard depth <= Self.depthLimit else { throw YAMLEvents.tooDeep(at: event.position) }
     let node: YAMLNode
     switch event.kind {
     case .alias(let name): return try alias(name, at: event.position)
@@ -122,7 +123,8 @@ struct YAMLComposer {
       let value = try node(try events.next(), depth: depth + 1)
       weight += key.weight + value.weight
       guard case .scalar(let name, _) = key.content else {
-        faults.append(YAMLFault(position: event.position, problem: "has \(key.kind) as a key, keys are words"))
+        faults.append(
+          YAMLFault(position: event.position, problem: "has \(key.kind) as a key, keys are words"))
         continue
       }
       if let line = lines.updateValue(event.position.line, forKey: name) {
@@ -171,7 +173,8 @@ struct YAMLComposer {
       ("tag:yaml.org,2002:seq", .sequenceStart), ("tag:yaml.org,2002:map", .mappingStart):
       return true
     default:
-      throw YAMLFault(position: event.position, problem: "has a tag that means nothing here", remedy: "remove it")
+      throw YAMLFault(
+        position: event.position, problem: "has a tag that means nothing here", remedy: "remove it")
     }
   }
 }

@@ -34,7 +34,8 @@ struct YAMLWriter {
   /// A comment of one line; what could end it is escaped.
   mutating func comment(_ comment: String) {
     // A comment may not stand between the bullet of an item and its first key.
-    text += (bullet ? String(indent.dropLast(2)) : indent) + "# " + ISCSIName.printable(comment, limit: 500) + "\n"
+    text +=
+      (bullet ? String(indent.dropLast(2)) : indent) + "# " + ISCSIName.printable(comment, limit: 500) + "\n"
   }
 
   private mutating func line(_ line: String) {

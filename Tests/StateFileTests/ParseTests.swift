@@ -51,12 +51,15 @@ import Testing
     #expect(second.chap?.incoming == nil)
     #expect(second.chap?.outgoing == .some(nil))
     #expect(second.units == [])
-    #expect(second.portals == nil && second.enabled == nil && second.id == nil && second.implementation == nil)
+    #expect(
+      second.portals == nil && second.enabled == nil && second.id == nil && second.implementation == nil)
   }
 
   @Test(arguments: [
-    ("12345678", "12345678"), ("0123", "0123"), ("1e3", "1e3"), ("1.10", "1.10"), ("yes", "yes"), ("True", "True"),
-    ("2011-12-01", "2011-12-01"), ("0x10", "0x10"), ("'null'", "null"), ("\"a b\"", "a b"), ("1_000", "1_000"),
+    ("12345678", "12345678"), ("0123", "0123"), ("1e3", "1e3"), ("1.10", "1.10"), ("yes", "yes"),
+    ("True", "True"),
+    ("2011-12-01", "2011-12-01"), ("0x10", "0x10"), ("'null'", "null"), ("\"a b\"", "a b"),
+    ("1_000", "1_000"),
     ("!!str 5", "5"), ("12:30:45", "12:30:45"), ("|-\n          x", "x"),
   ])
   func textIsWhatIsWritten(written: String, expected: String) throws {
@@ -103,7 +106,9 @@ import Testing
     #expect(state.targets.map { $0.initiators?.count } == [2, 2])
   }
 
-  @Test(arguments: ["quartet: 1", "quartet: 1\ntargets: []", "%YAML 1.1\n---\nquartet: 1\n...\n", "\u{feff}quartet: 1"])
+  @Test(arguments: [
+    "quartet: 1", "quartet: 1\ntargets: []", "%YAML 1.1\n---\nquartet: 1\n...\n", "\u{feff}quartet: 1",
+  ])
   func littleIsEnough(text: String) throws {
     #expect(try parsed(text) == DesiredState())
   }
