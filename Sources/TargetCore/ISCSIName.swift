@@ -82,13 +82,13 @@ public struct ISCSIName: Sendable, Hashable, Comparable, CustomStringConvertible
 
   private static let hexDigits = Set("0123456789abcdef".utf8)
 
-  /// The text with everything that could confuse a terminal or a log escaped, cut to 80 characters.
-  static func printable(_ text: String) -> String {
-    let shown = text.unicodeScalars.prefix(80).map { scalar in
+  /// The text with everything that could confuse a terminal or a log escaped, cut to `limit` characters.
+  package static func printable(_ text: String, limit: Int = 80) -> String {
+    let shown = text.unicodeScalars.prefix(limit).map { scalar in
       scalar.value < 0x20 || scalar.value == 0x7f || scalar.value > 0x7e
         ? scalar.escaped(asASCII: true) : String(scalar)
     }.joined()
-    return text.unicodeScalars.count > 80 ? shown + "..." : shown
+    return text.unicodeScalars.count > limit ? shown + "..." : shown
   }
 }
 
@@ -97,7 +97,7 @@ public typealias TargetName = ISCSIName
 
 extension String {
   /// ASCII letters in lower case, everything else as it is.
-  var asciiLowercased: String {
+  package var asciiLowercased: String {
     String(decoding: utf8.map { (0x41...0x5a).contains($0) ? $0 + 0x20 : $0 }, as: UTF8.self)
   }
 }
