@@ -86,7 +86,7 @@ extension Implementation {
     var changes = try find(live)
     let others = Self.targetsToReadFully(changes, live)
     if !others.isEmpty { live = try await read(ReadDetail(parameters: .some(others), shared: true)) }
-    try refuseUnsupported(changes)
+    try refuseUnsupported(changes, live)
     var check = BackingCheck(host: host, capabilities: backend.capabilities, live: live)
     check.allowShared = options.sharedBacking
     changes = try check.checked(changes)
@@ -122,12 +122,18 @@ extension Implementation {
     }
   }
 
-  private func refuseUnsupported(_ changes: [Change]) throws {
+  private func refuseUnsupported(_ changes: [Change], _ live: LiveState) throws {
+    let capabilities = backend.capabilities
     var problems: [String] = []
     for change in changes {
-      for refusal in backend.capabilities.refusals(of: change) {
-        problems.append("\(change): \(descriptor.name) cannot express \(refusal)\(able(to: change))")
+      for refusal in capabilities.refusals(of: change) {
+        let able = others { $0.refusals(of: change).isEmpty }
+        problems.append("\(change): \(descriptor.name) cannot express \(refusal)\(able)")
       }
+    }
+    for refusal in capabilities.refusals(ofAll: changes, on: live) {
+      let able = others { $0.refusals(ofAll: changes, on: live).isEmpty }
+      problems.append("\(descriptor.name) cannot express \(refusal)\(able)")
     }
     guard !problems.isEmpty else { return }
     throw Failure(
@@ -135,11 +141,11 @@ extension Implementation {
       "cannot do what is asked, nothing was changed: " + problems.joined(separator: "; "))
   }
 
-  /// Which other implementations could make a change.
-  private func able(to change: Change) -> String {
+  /// Which other implementations can do something, as the end of a sentence.
+  private func others(that can: (Capabilities) -> Bool) -> String {
     let names = ImplementationChoice.all.filter { other in
-      other.name != descriptor.name
-        && (try? other.make([:]).capabilities.refusals(of: change).isEmpty) == true
+      guard other.name != descriptor.name, let backend = try? other.make([:]) else { return false }
+      return can(backend.capabilities)
     }.map(\.name)
     return names.isEmpty ? "" : ", \(names.joined(separator: " and ")) can"
   }

@@ -29,6 +29,25 @@ extension Capabilities {
     }
   }
 
+  /// What changes ask for together, on a state, that cannot be expressed although each alone can.
+  public func refusals(ofAll changes: [Change], on live: LiveState) -> [String] {
+    guard let limit = incomingAccountLimit else { return [] }
+    var users: [TargetName: Set<CHAPUser>] = [:]
+    for change in changes {
+      guard let name = change.target else { continue }
+      var now = users[name] ?? Set(live.targets[name]?.chap.incoming.map(\.user) ?? [])
+      switch change {
+      case .setAccount(_, .incoming, let account, _): now.insert(account.user)
+      case .clearAccount(_, .incoming, let user): now.remove(user)
+      default: continue
+      }
+      users[name] = now
+    }
+    return users.filter { $0.value.count > limit }.sorted { $0.key < $1.key }.map { name, now in
+      "\(now.count) incoming CHAP accounts of \(name), at most \(limit) is allowed"
+    }
+  }
+
   private func refusals(ofID id: UInt32?) -> [String] {
     guard let id else { return [] }
     guard let targetIDs else { return ["a number for a target (\(id))"] }

@@ -70,5 +70,6 @@ extension LogicalUnit {
   mutating func take(_ other: LogicalUnit) {
     for field in UnitField.allCases { if let value = other[field] { self[field] = value } }
     attributes.merge(other.attributes) { $1 }
+    if let audience = other.initiators { initiators = audience }
   }
 }

@@ -70,7 +70,7 @@ public struct Reconciler: Sendable {
     if let chap = spec.chap {
       changes += accountChanges(of: name, to: chap, from: live?.chap ?? CHAPAccounts())
     }
-    if let units = spec.units { changes += unitChanges(of: name, to: units, from: live?.units ?? [:]) }
+    if let units = spec.units { changes += unitChanges(of: spec, to: units, from: live) }
     if let initiators = spec.initiators {
       changes += setChanges(Set(initiators), live?.initiators ?? [], add: { .allow(name, $0) }) {
         .deny(name, $0)
@@ -129,9 +129,9 @@ public struct Reconciler: Sendable {
     return .setAccount(name, direction, account, rewrite: live != nil || options.rewriteSecrets)
   }
 
-  private func unitChanges(of name: TargetName, to wanted: [LogicalUnit], from live: [LUN: LogicalUnit])
-    -> [Change]
-  {
+  private func unitChanges(of spec: TargetSpec, to wanted: [LogicalUnit], from target: Target?) -> [Change] {
+    let name = spec.name
+    let live = target?.units ?? [:]
     let numbers = Set(wanted.map(\.lun))
     var changes = live.keys.filter { !numbers.contains($0) }.sorted().map {
       Change.removeUnit(name, $0, force: options.force)
@@ -147,14 +147,25 @@ public struct Reconciler: Sendable {
         continue
       }
       let attributes = unit.attributes.filter { now.attributes[$0.key] != $0.value }
-      if !different.isEmpty || !attributes.isEmpty {
+      let audience = newAudience(of: unit, spec, now)
+      if !different.isEmpty || !attributes.isEmpty || audience != nil {
         var patch = LogicalUnit(lun: unit.lun, backing: unit.backing)
         for field in different { patch[field] = unit[field] }
         patch.attributes = attributes
+        patch.initiators = audience
         changes.append(.setUnit(name, patch))
       }
     }
     return changes
+  }
+
+  /// Who should see a logical unit, when others do now; nil when it is so, or when nothing is said.
+  ///
+  /// A unit without a list of its own is for everyone whom the target's list names.
+  private func newAudience(of unit: LogicalUnit, _ spec: TargetSpec, _ now: LogicalUnit) -> [Initiator]? {
+    guard capabilities.unitInitiators, let wanted = unit.initiators ?? spec.initiators else { return nil }
+    guard let seen = now.initiators else { return unit.initiators == nil ? nil : wanted }
+    return Set(seen) == Set(wanted) ? nil : wanted
   }
 
   /// A new logical unit with what every one has: an identity, and a cache that a power failure cannot empty.

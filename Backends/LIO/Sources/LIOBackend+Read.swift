@@ -86,13 +86,16 @@ struct LIOReader {
       guard let number = Int(entry.dropFirst(4)), let lun = try? LUN(number) else { continue }
       try readUnit(lun, into: &target)
     }
+    var nodes: [ISCSIName] = []
     for entry in try entries(group + "/acls") {
       guard let node = ISCSIName(asFound: entry) else {
         state.remarks.append("target \(name) has a node ACL with a name that cannot be handled (\(entry))")
         continue
       }
+      nodes.append(node)
       try readNode(node, into: &target)
     }
+    readAudiences(nodes, into: &target)
     try readDynamicSessions(into: &target)
     if detail.parameters.contains(name) { try readParameters(into: &target) }
     state.targets[name] = target
@@ -219,13 +222,6 @@ struct LIOReader {
       state.facts["mapped \(name) \(node) \(lun)"] = link
       if try value("\(folder)/\(entry)/write_protect") == "1" { target.units[lun]?.readOnly = true }
     }
-    for lun in target.units.keys {
-      if state.facts["mapped \(name) \(node) \(lun)"] != nil {
-        target.units[lun]?.initiators?.append(.name(node))
-      } else {
-        restrict(lun, &target, notTo: node)
-      }
-    }
     if target.chap.incoming.isEmpty, target.enabled {
       let authenticated = try value(LIOPaths.group(name) + "/attrib/authentication") == "1"
       target.chap = try readAccounts(folder + "/auth", enforced: authenticated)
@@ -235,12 +231,11 @@ struct LIOReader {
     }
   }
 
-  /// A logical unit that some node does not see is shown to those named before it.
-  private func restrict(_ lun: LUN, _ target: inout Target, notTo node: ISCSIName) {
-    guard target.units[lun]?.initiators == nil else { return }
-    target.units[lun]?.initiators = target.initiators.sorted().filter { initiator in
-      guard case .name(let other) = initiator, other != node else { return false }
-      return state.facts["mapped \(target.name) \(other) \(lun)"] != nil
+  /// A logical unit that every node sees has no list of its own.
+  private func readAudiences(_ nodes: [ISCSIName], into target: inout Target) {
+    for lun in target.units.keys {
+      let seeing = nodes.filter { state.facts["mapped \(target.name) \($0) \(lun)"] != nil }
+      if seeing.count != nodes.count { target.units[lun]?.initiators = seeing.map(Initiator.name) }
     }
   }
 

@@ -46,7 +46,7 @@ extension LIOPlanner {
   }
 
   /// Whether it is mapped now; one planned in this run is mapped as it is meant.
-  private func isMapped(_ unit: LogicalUnit, to node: ISCSIName, of name: TargetName) -> Bool {
+  func isMapped(_ unit: LogicalUnit, to node: ISCSIName, of name: TargetName) -> Bool {
     state.facts["acl \(name) \(node)"] == nil
       ? isShown(unit, to: node) : state.facts["mapped \(name) \(node) \(unit.lun)"] != nil
   }

@@ -39,7 +39,7 @@ extension LIOPlanner {
     let backstore = backstore(of: unit, name)
     var steps: [Step] = []
     if mapped {
-      for node in nodes(of: target) where isMappedNow(unit, to: node, of: name) {
+      for node in nodes(of: target) where isMapped(unit, to: node, of: name) {
         steps += unmap(unit, from: node, of: name)
       }
     }
@@ -66,14 +66,14 @@ extension LIOPlanner {
       throw Failure(.notFound, "lun \(unit.lun) of \(name)", "does not exist")
     }
     let backstore = backstore(of: now, name)
-    var steps: [Step] = []
+    var steps = audienceSteps(unit, now, target)
     if let readOnly = unit.readOnly {
       if target.initiators.contains(.all) {
         throw Failure(
           .unsupported, "lun \(unit.lun) of \(name)", "cannot change between read-only and writable for everyone",
           remedy: "name the initiators, or replace the logical unit")
       }
-      for node in nodes(of: target) where isMappedNow(now, to: node, of: name) {
+      for node in nodes(of: target) where isMapped(now, to: node, of: name) {
         let path = LIOPaths.mapped(name, node, unit.lun) + "/write_protect"
         steps.append(set(path, to: readOnly ? "1" : "0", from: readOnly ? "0" : "1"))
       }
@@ -82,6 +82,19 @@ extension LIOPlanner {
       steps.append(set("\(backstore.device)/attrib/\(attribute)", to: value, from: now.attributes[attribute]))
     }
     return steps
+  }
+
+  private func audienceSteps(_ unit: LogicalUnit, _ now: LogicalUnit, _ target: Target) -> [Step] {
+    guard let audience = unit.initiators else { return [] }
+    var shown = now
+    shown.initiators = audience
+    return nodes(of: target).flatMap { node -> [Step] in
+      switch (isShown(shown, to: node), isMapped(now, to: node, of: target.name)) {
+      case (true, false): map(now, to: node, of: target.name)
+      case (false, true): unmap(now, from: node, of: target.name)
+      default: []
+      }
+    }
   }
 
   /// A block device's size is read by the kernel itself; a file's is what its control file was told last.
@@ -97,11 +110,6 @@ extension LIOPlanner {
         .write(path: Text(control), contents: "fd_dev_size=\(size)"),
         undo: unit.size.map { .write(path: Text(control), contents: "fd_dev_size=\($0)") })
     ]
-  }
-
-  private func isMappedNow(_ unit: LogicalUnit, to node: ISCSIName, of name: TargetName) -> Bool {
-    state.facts["acl \(name) \(node)"] == nil
-      ? isShown(unit, to: node) : state.facts["mapped \(name) \(node) \(unit.lun)"] != nil
   }
 
   /// Where a logical unit's backstore stands: as it was found, or as this plan makes it.
