@@ -136,7 +136,12 @@ extension Operation {
   public var display: String {
     func quoted(_ text: Text) -> String { shellQuoted(text.display) }
     switch self {
-    case .write(let path, let contents): return "printf %s \(quoted(contents)) > \(quoted(path))"
+    case .write(let path, let contents):
+      let text = contents.display
+      // echo ends its line as most kernel files are written; printf does not.
+      return text.hasSuffix("\n")
+        ? "echo \(shellQuoted(String(text.dropLast()))) > \(quoted(path))"
+        : "printf %s \(shellQuoted(text)) > \(quoted(path))"
     case .createDirectory(let path): return "mkdir \(quoted(path))"
     case .removeDirectory(let path): return "rmdir \(quoted(path))"
     case .createLink(let path, let destination): return "ln -s \(quoted(destination)) \(quoted(path))"

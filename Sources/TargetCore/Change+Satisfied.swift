@@ -19,8 +19,10 @@ extension Change {
     case .setUnit(let name, let unit):
       guard let now = state.targets[name]?.units[unit.lun] else { return "the logical unit is not there" }
       return missing(unit, in: now)
-    case .resizeUnit(let name, let lun):
-      return state.targets[name]?.units[lun] == nil ? "the logical unit is not there" : nil
+    case .resizeUnit(let name, let lun, let size):
+      guard let now = state.targets[name]?.units[lun] else { return "the logical unit is not there" }
+      guard let size, let shown = now.size, shown != size else { return nil }
+      return "its size is \(shown) bytes, not \(size)"
     case .removeUnit(let name, let lun, _):
       return state.targets[name]?.units[lun] == nil ? nil : "the logical unit is still there"
     case .setParameter(let name, let parameter, let value):

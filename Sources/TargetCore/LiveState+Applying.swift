@@ -12,7 +12,7 @@ extension LiveState {
     case .addUnit(let name, let unit), .replaceUnit(let name, let unit, _):
       targets[name]?.units[unit.lun] = unit
     case .setUnit(let name, let unit): targets[name]?.units[unit.lun]?.take(unit)
-    case .resizeUnit: break
+    case .resizeUnit(let name, let lun, let size): targets[name]?.units[lun]?.size = size
     case .removeUnit(let name, let lun, _): targets[name]?.units[lun] = nil
     case .setParameter(let name, let parameter, let value): targets[name]?.parameters[parameter] = value
     case .setAttribute(let name, let attribute, let value): targets[name]?.attributes[attribute] = value

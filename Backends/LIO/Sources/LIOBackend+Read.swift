@@ -146,7 +146,9 @@ struct LIOReader {
     let ours = FilePath("\(folder)/\(LIOPaths.link)")
     if let destination = try? host.readLink(ours) { return (LIOPaths.link, destination.string) }
     for entry in try entries(folder) {
-      if let destination = try? host.readLink(FilePath("\(folder)/\(entry)")) { return (entry, destination.string) }
+      if let destination = try? host.readLink(FilePath("\(folder)/\(entry)")) {
+        return (entry, destination.string)
+      }
     }
     return nil
   }

@@ -20,7 +20,8 @@ struct LIOBackend: TargetBackend {
     do {
       if try host.status(FilePath(LIOPaths.fabric)) != nil {
         let version = try? host.text(FilePath(LIOPaths.root + "/version")).trimmed
-        return Probe(installed: true, running: true, version: version, detail: "configfs has \(LIOPaths.fabric)")
+        return Probe(
+          installed: true, running: true, version: version, detail: "configfs has \(LIOPaths.fabric)")
       }
       let loaded = try host.isModuleLoaded("target_core_mod")
       let installed = loaded || host.executable("targetcli") != nil

@@ -51,7 +51,9 @@ struct Backstore: Hashable {
     let parts = link.split(separator: "/")
     guard parts.count >= 3, parts[parts.count - 3] == "core" else { return nil }
     let hba = parts[parts.count - 2]
-    guard let cut = hba.lastIndex(of: "_"), let index = UInt32(hba[hba.index(after: cut)...]) else { return nil }
+    guard let cut = hba.lastIndex(of: "_"), let index = UInt32(hba[hba.index(after: cut)...]) else {
+      return nil
+    }
     plugin = String(hba[..<cut])
     self.index = index
     name = String(parts[parts.count - 1])
