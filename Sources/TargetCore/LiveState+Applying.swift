@@ -24,7 +24,9 @@ extension LiveState {
     case .clearAccount(let name, let direction, let user):
       withAccounts(of: name) { $0.clear(user, direction) }
     case .addPortal(let name, let portal):
-      if let name { targets[name]?.portals?.insert(portal) } else { portals.insert(portal) }
+      guard let name else { return _ = portals.insert(portal) }
+      // A new target has no set of portals yet.
+      if let now = targets[name] { targets[name]?.portals = (now.portals ?? []).union([portal]) }
     case .removePortal(let name, let portal):
       if let name { targets[name]?.portals?.remove(portal) } else { portals.remove(portal) }
     case .closeSession(let name, let id): targets[name]?.sessions.removeAll { $0.id == id }
