@@ -1,6 +1,16 @@
 import HostInterface
 import SystemPackage
 
+/// Whether what is at a path of a simulated machine can be opened.
+public enum FileAccess: Sendable, Hashable {
+  /// For reading and writing.
+  case full
+  /// For reading; for writing it answers EROFS.
+  case readOnly
+  /// It answers EACCES.
+  case none
+}
+
 /// What a simulated machine has at its paths: a small POSIX file system that answers with the kernel's error numbers.
 struct FileTree {
   typealias Number = Int
@@ -16,18 +26,9 @@ struct FileTree {
     case socket
   }
 
-  /// Whether it can be opened.
-  enum Access {
-    case full
-    /// Opening it for writing answers EROFS.
-    case readOnly
-    /// Opening it answers EACCES.
-    case none
-  }
-
   struct Node {
     var content: Content
-    var access = Access.full
+    var access = FileAccess.full
     /// Something is mounted on it, so that it cannot be removed.
     var isMountPoint = false
   }

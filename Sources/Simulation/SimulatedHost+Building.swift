@@ -63,15 +63,17 @@ extension SimulatedHost {
     }
   }
 
-  /// Makes what is there fail to open for writing, by EROFS.
-  public func makeReadOnly(_ path: FilePath) { setAccess(.readOnly, path) }
-
-  /// Makes what is there fail to open, by EACCES.
-  public func denyAccess(to path: FilePath) { setAccess(.none, path) }
-
-  private func setAccess(_ access: FileTree.Access, _ path: FilePath) {
+  /// Lets what is there be opened or not.
+  public func setAccess(_ access: FileAccess, to path: FilePath) {
     machine.withLock { machine in
       if let number = try? machine.tree.find(path) { machine.tree[number].access = access }
+    }
+  }
+
+  /// Whether what is there can be opened; for models.
+  public func access(to path: FilePath) -> FileAccess {
+    machine.withLock { machine in
+      (try? machine.tree.find(path)).map { machine.tree[$0].access } ?? .full
     }
   }
 
