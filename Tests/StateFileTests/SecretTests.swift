@@ -84,8 +84,8 @@ private func account(_ secret: String, user: String = "jack") -> String {
 @Suite struct HostSecretTests {
   private func resolver(
     _ files: [String: String], credentials: String? = nil, mode: UInt32 = 0o600
-  ) -> HostSecretResolver {
-    HostSecretResolver(
+  ) -> HostSecrets {
+    HostSecrets(
       files: FewFiles(contents: files), credentialsDirectory: credentials, mode: { _ in mode })
   }
 
@@ -112,8 +112,8 @@ private func account(_ secret: String, user: String = "jack") -> String {
     try FileDescriptor.open(path, .writeOnly, options: [.create], permissions: .ownerReadWrite).close()
     defer { unlink(path.string) }
     #expect(chmod(path.string, 0o644) == 0)
-    #expect(HostSecretResolver.mode(ofFileAt: path.string) == 0o644)
-    #expect(HostSecretResolver.mode(ofFileAt: path.string + ".absent") == nil)
+    #expect(HostSecrets.mode(ofFileAt: path.string) == 0o644)
+    #expect(HostSecrets.mode(ofFileAt: path.string + ".absent") == nil)
   }
 
   @Test func credentialsComeFromTheirDirectory() throws {
@@ -124,6 +124,13 @@ private func account(_ secret: String, user: String = "jack") -> String {
     #expect(found.warning == nil)
     let failure = #expect(throws: Failure.self) { try resolver(files).secret(from: .credential("jack")) }
     #expect(failure?.code == .unavailable)
+  }
+
+  @Test(arguments: [.credential("../x"), .credential(""), .descriptor(1), .descriptor(-1)] as [SecretSource])
+  func whatIsNoSourceIsRefused(source: SecretSource) {
+    let resolver = resolver(["/run/x": "secret"], credentials: "/run/credentials")
+    let failure = #expect(throws: Failure.self) { try resolver.secret(from: source) }
+    #expect(failure?.code == .invalid)
   }
 
   @Test func whatIsNoSmallFileIsRefused() {
