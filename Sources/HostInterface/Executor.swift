@@ -220,13 +220,13 @@ public struct Executor: Sendable {
     var stuck: Set<String> = []
     for done in done.reversed() {
       for operation in done.step.undo {
-        if stuck.contains(done.subject) {
-          left.append("\(operation.display) (not tried, since something of \(done.subject) could not be undone)")
-          continue
-        }
         if let peer = operation.peer, dead.contains(peer) {
           left.append("\(operation.display) (not tried, since \(peer) does not answer)")
           stuck.insert(done.subject)
+          continue
+        }
+        if stuck.contains(done.subject) {
+          left.append("\(operation.display) (not tried, since something of \(done.subject) could not be undone)")
           continue
         }
         observe(.undoing(operation))

@@ -29,7 +29,7 @@ private let secret = Secret("top secret 12".utf8)
 
   @Test(
     arguments: [
-      (.write(path: "/sys/x", contents: "add \(tid)\n"), "printf %s 'add '$tid'\n' > /sys/x"),
+      (.write(path: "/sys/x", contents: "add \(tid)\n"), "echo 'add '$tid > /sys/x"),
       (.createDirectory(path: "/a b"), "mkdir '/a b'"), (.removeDirectory(path: "/a"), "rmdir /a"),
       (.createLink(path: "/l", destination: "../d"), "ln -s ../d /l"), (.removeFile(path: "/l"), "rm /l"),
       (.replaceFile(path: "/f", contents: "x", mode: 0o640), "printf %s x | install -m 640 /dev/stdin /f"),
