@@ -7,8 +7,8 @@ import Testing
     ("jack", true), ("a", true), ("iqn.2011-12.com.example:ini", true), ("jack/jill@example.com", true),
     (String(repeating: "a", count: 255), true), (String(repeating: "a", count: 256), false), ("", false),
     ("a b", false),
-    ("a,b", false), ("a\n", false), ("a\u{0}", false), ("a\"", false), ("a'", false), ("{a}", false),
-    ("a#", false),
+    ("a,b", false), ("a\n", false), ("a\u{0}", false), ("a\"", false), ("a'", false), ("{a}", true),
+    ("a#", true),
     ("a\\", false), ("ä", false),
   ])
   func namesAreWordsWithoutSyntax(text: String, taken: Bool) {
@@ -29,7 +29,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "canary secret", "canary-secret\n", "canary,secret", "canary#secret", "canary\"secret", "canarysecretä",
+    "canary secret", "canary-secret\n", "canary,secret", "canary\"secret", "canarysecretä",
   ])
   func whatIsWrongIsSaidWithoutTheSecret(text: String) throws {
     let user = try CHAPUser("jack")
