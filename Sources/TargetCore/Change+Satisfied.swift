@@ -14,7 +14,7 @@ extension Change {
       return state.targets[name]?.enabled == false ? nil : "the target is still enabled"
     case .addUnit(let name, let unit), .replaceUnit(let name, let unit, _):
       guard let now = state.targets[name]?.units[unit.lun] else { return "the logical unit is not there" }
-      if unit.backing != now.backing { return "its backing is \(now.backing)" }
+      if unit.backing != now.backing, now.backing != .unread { return "its backing is \(now.backing)" }
       return missing(unit, in: now)
     case .setUnit(let name, let unit):
       guard let now = state.targets[name]?.units[unit.lun] else { return "the logical unit is not there" }

@@ -15,6 +15,7 @@ struct FakeBackend: TargetBackend {
   var log = Log()
   let concurrency = 4
   let lockName = "fake"
+  let answersAreProof = false
 
   func probe(_ host: any Host) async -> Probe { Probe(installed: true, running: true, detail: "fake") }
   func startSteps() -> [Step] { [] }

@@ -84,7 +84,7 @@ struct LIOReader {
     try readPortals(into: &target)
     for entry in try entries(group + "/lun") where entry.hasPrefix("lun_") {
       guard let number = Int(entry.dropFirst(4)), let lun = try? LUN(number) else { continue }
-      try readUnit(lun, into: &target)
+      try readUnit(lun, settings: detail.units.contains(name), into: &target)
     }
     var nodes: [ISCSIName] = []
     for entry in try entries(group + "/acls") {
@@ -153,7 +153,7 @@ struct LIOReader {
     return nil
   }
 
-  private mutating func readUnit(_ lun: LUN, into target: inout Target) throws {
+  private mutating func readUnit(_ lun: LUN, settings: Bool, into target: inout Target) throws {
     let name = target.name
     let path = LIOPaths.unit(name, lun)
     guard let (link, destination) = try link(in: path), let backstore = Backstore(link: destination) else {
@@ -165,17 +165,18 @@ struct LIOReader {
     state.facts["device \(name) \(lun)"] = backstore.device
     uses[backstore.device, default: 0] += 1
     if uses[backstore.device, default: 0] > 1 { state.facts["shared \(backstore.device)"] = "true" }
-    var unit = try devices[backstore.device] ?? readDevice(backstore)
+    var unit = try devices[backstore.device] ?? readDevice(backstore, settings: settings)
     devices[backstore.device] = unit
     unit.lun = lun
     target.units[lun] = unit
   }
 
-  private func readDevice(_ backstore: Backstore) throws -> LogicalUnit {
+  private func readDevice(_ backstore: Backstore, settings: Bool) throws -> LogicalUnit {
     let device = backstore.device
-    var unit = LogicalUnit(lun: try LUN(0), backing: .none)
+    var unit = LogicalUnit(lun: try LUN(0), backing: settings ? .none : .unread)
     unit.store = backstore.plugin
     unit.scsiID = backstore.name
+    guard settings else { return unit }
     unit.deviceType = backstore.plugin == "pscsi" ? .passthrough : .disk
     let info = (try? host.text(FilePath(device + "/info"))) ?? ""
     if let path = try value(device + "/udev_path"), !path.isEmpty { unit.backing = .path(path) }

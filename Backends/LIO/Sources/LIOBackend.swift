@@ -14,6 +14,7 @@ struct LIOBackend: TargetBackend {
   var capabilities: Capabilities { .lio }
   // Backstores in different HBAs are made side by side; more than four at a time gains nothing going up.
   var concurrency: Int { 4 }
+  var answersAreProof: Bool { true }
   var lockName: String { "lio" }
 
   func probe(_ host: any Host) async -> Probe {
