@@ -163,8 +163,7 @@ extension Implementation {
       case .setParameter(let name, _, _), .setAttribute(let name, _, _), .closeSession(let name, _),
         .deleteTarget(let name, _):
         names.insert(name)
-      case .removeUnit(let name, _, let force), .replaceUnit(let name, _, let force):
-        if force { names.insert(name) }
+      case .removeUnit(let name, _, _), .replaceUnit(let name, _, _): names.insert(name)
       default: break
       }
       switch change {
@@ -184,8 +183,7 @@ extension Implementation {
         continue
       }
       switch change {
-      case .deleteTarget: names.insert(name)
-      case .removeUnit, .replaceUnit: if !target.sessions.isEmpty { names.insert(name) }
+      case .deleteTarget, .removeUnit, .replaceUnit: names.insert(name)
       default: break
       }
     }

@@ -55,7 +55,9 @@ struct LIOBackend: TargetBackend {
     switch (operation, answer) {
     // An HBA or a portal group that a killed run left behind is as good as a new one.
     case (.createDirectory(let path), .failure(let failure)) where failure.code == .exists:
-      return LIOPaths.mayStandAlready(path.display) ? .done : .failed(failure)
+      // dbroot and its folder pr are outside of configfs.
+      let path = path.display
+      return LIOPaths.mayStandAlready(path) || !path.hasPrefix(LIOPaths.configfs) ? .done : .failed(failure)
     // mount(8) says with 32 that it is mounted already.
     case (.run(let command), .success(.command(let result))) where command.argv.first == "mount":
       return result.status == 0 || result.errors.contains("already mounted")

@@ -39,7 +39,9 @@ extension Capabilities {
       "max_write_same_len", "optimal_sectors", "pi_prot_format", "pi_prot_type", "pi_prot_verify",
       "queue_depth",
       "unmap_granularity", "unmap_granularity_alignment", "unmap_zeroes_data", "alua_support", "pgr_support",
+      "rd_pages",
     ]
+    able.unitAttributes.formUnion(LIOPaths.aluaAttributes)
     able.reservedCharacters = [",", "\n"]
     return able
   }()

@@ -12,6 +12,18 @@ enum LIOPaths {
   /// The name of the links that Quartet makes; targetcli gives them random names.
   static let link = "backstore"
 
+  /// Settings of the default target port group of a device.
+  static let aluaAttributes: Set<String> = [
+    "alua_access_state", "alua_access_type", "alua_write_metadata", "implicit_trans_secs",
+    "nonop_delay_msecs",
+    "preferred", "trans_delay_msecs",
+  ]
+
+  /// The file of a logical unit's attribute, below its device.
+  static func attribute(_ name: String) -> String {
+    aluaAttributes.contains(name) ? "alua/default_tg_pt_gp/\(name)" : "attrib/\(name)"
+  }
+
   static func target(_ name: TargetName) -> String { "\(fabric)/\(name)" }
   static func group(_ name: TargetName) -> String { "\(fabric)/\(name)/tpgt_1" }
   static func unit(_ name: TargetName, _ lun: LUN) -> String { "\(group(name))/lun/lun_\(lun)" }

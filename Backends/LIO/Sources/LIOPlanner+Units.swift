@@ -26,8 +26,9 @@ extension LIOPlanner {
       steps.append(set("\(backstore.device)/\(file)", to: value, from: nil))
     }
     for (attribute, value) in attributes(of: unit, plugin) {
-      steps.append(set("\(backstore.device)/attrib/\(attribute)", to: value, from: nil))
+      steps.append(set("\(backstore.device)/\(LIOPaths.attribute(attribute))", to: value, from: nil))
     }
+    steps += reservationSteps(unit, backstore)
     let lun = LIOPaths.unit(name, unit.lun)
     if state.facts["empty \(name) \(unit.lun)"] == nil { steps.append(make(lun)) }
     steps.append(link("\(lun)/\(LIOPaths.link)", to: backstore.device))
@@ -139,6 +140,22 @@ extension LIOPlanner {
     ]
   }
 
+  /// Persistent reservations that the kernel stored when they were made with APTPL: it takes them back only before a
+  /// LUN shows the device (target_pr_res_aptpl_metadata_store in drivers/target/target_core_configfs.c).
+  private func reservationSteps(_ unit: LogicalUnit, _ backstore: Backstore) -> [Step] {
+    var steps: [Step] = []
+    // The kernel writes them below target/dbroot, and makes no folder there by itself.
+    for folder in [state.facts["missing dbroot"], state.facts["missing pr"]].compactMap({ $0 }) {
+      steps.append(step(.createDirectory(path: Text(folder))))
+    }
+    guard let serial = unit.serial, let stored = state.facts["aptpl \(serial)"] else { return steps }
+    for record in APTPLFile.registrations(stored) {
+      let file = "\(backstore.device)/pr/res_aptpl_metadata"
+      steps.append(step(.write(path: Text(file), contents: Text(record.joined(separator: ",")))))
+    }
+    return steps
+  }
+
   private func plugin(of unit: LogicalUnit, place: String) throws -> String {
     let store = unit.store ?? "fileio"
     guard ["iblock", "fileio", "rd_mcp", "pscsi", "user"].contains(store) else {
@@ -159,7 +176,6 @@ extension LIOPlanner {
     case "fileio":
       guard let size = unit.size else { return "fd_dev_name=\(path)" }
       return "fd_dev_name=\(path),fd_dev_size=\(size)" + (unit.cache == .back ? ",fd_buffered_io=1" : "")
-    case "rd_mcp": return "rd_pages=\((unit.size ?? 0) / 4096)"
     default: return "dev_config=\(path.dropFirst()),dev_size=\(unit.size ?? 0)"
     }
   }
@@ -183,6 +199,7 @@ extension LIOPlanner {
       list.append(("emulate_tpu", thin ? "1" : "0"))
       list.append(("emulate_tpws", thin ? "1" : "0"))
     }
-    return list + unit.attributes.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    let own = unit.attributes.filter { $0.key != "rd_pages" }
+    return list + own.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 }
