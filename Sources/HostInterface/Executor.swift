@@ -155,7 +155,9 @@ public struct Executor: Sendable {
         progress.done.append(Done(subject: chain.subject, step: step, isCertain: true))
       case .failure(let stop):
         course.fail()
-        if stop.leavesOutcomeOpen { progress.done.append(Done(subject: chain.subject, step: step, isCertain: false)) }
+        if stop.leavesOutcomeOpen {
+          progress.done.append(Done(subject: chain.subject, step: step, isCertain: false))
+        }
         return stop.failure
       }
     }
@@ -226,7 +228,8 @@ public struct Executor: Sendable {
           continue
         }
         if stuck.contains(done.subject) {
-          left.append("\(operation.display) (not tried, since something of \(done.subject) could not be undone)")
+          left.append(
+            "\(operation.display) (not tried, since something of \(done.subject) could not be undone)")
           continue
         }
         observe(.undoing(operation))
