@@ -30,6 +30,8 @@ private let secret = Secret("top secret 12".utf8)
   @Test(
     arguments: [
       (.write(path: "/sys/x", contents: "add \(tid)\n"), "echo 'add '$tid > /sys/x"),
+      (.write(path: "/sys/x", contents: "-n\n"), "printf %s '-n\n' > /sys/x"),
+      (.write(path: "/sys/x", contents: "1"), "printf %s 1 > /sys/x"),
       (.createDirectory(path: "/a b"), "mkdir '/a b'"), (.removeDirectory(path: "/a"), "rmdir /a"),
       (.createLink(path: "/l", destination: "../d"), "ln -s ../d /l"), (.removeFile(path: "/l"), "rm /l"),
       (.replaceFile(path: "/f", contents: "x", mode: 0o640), "printf %s x | install -m 640 /dev/stdin /f"),
