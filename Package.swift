@@ -96,7 +96,7 @@ let package = Package(
     tests(
       "QuartetTests",
       ["HostInterface", "TargetCore", "Quartet", "BackendRegistry", "Simulation", "STGTSimulator", system]),
-    tests("CLITests", ["HostInterface", "LinuxHost", system]),
+    tests("CLITests", ["HostInterface", "LinuxHost", "quartet-cli", system]),
     tests("TidyTests", ["BackendRegistry", "TargetCore", system]),
   ] + backends.flatMap(targets(ofBackend:))
 )

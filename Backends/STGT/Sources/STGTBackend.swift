@@ -9,6 +9,7 @@ extension BackendDescriptor {
     settings: [
       "socket": "the management socket without its control port, as in TGT_IPC_SOCKET",
       "control-port": "the control port of tgtd (tgtd -C), 0 by default",
+      "timeout": "how many seconds to wait for an answer of tgtd, 30 by default",
       "portals": "where a tgtd that Quartet starts listens, addresses with commas; everywhere by default",
     ]
   ) { settings in
@@ -19,6 +20,12 @@ extension BackendDescriptor {
         throw Failure(.invalid, "control port \(text)", "is no number, 0 to 32767 are allowed")
       }
       channel.controlPort = port
+    }
+    if let text = settings["timeout"] {
+      guard let seconds = Int(text), (1...3600).contains(seconds) else {
+        throw Failure(.invalid, "timeout \(text)", "is no number, 1 to 3600 are allowed")
+      }
+      channel.limit = .seconds(seconds)
     }
     let portals = try (settings["portals"] ?? "").split(separator: ",").map { try Portal(String($0)) }
     return STGTBackend(channel: channel, portals: portals)
