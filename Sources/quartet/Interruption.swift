@@ -1,30 +1,39 @@
 import Glibc
 
-/// SIGINT and SIGTERM: the first cancels what runs, so that it is undone; the second ends the process.
+/// Counts the signals that came; `sem_post` is one of the few functions that a signal handler may call
+/// (signal-safety(7)).
+///
+/// Sound: allocated once before the handler is installed, never moved or freed, and made for use by several threads.
+private nonisolated(unsafe) let signals: UnsafeMutablePointer<sem_t> = {
+  let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+  sem_init(semaphore, 0, 0)
+  return semaphore
+}()
+
+/// SIGINT, SIGTERM and SIGHUP: the first cancels what runs, so that it is undone; the second ends the process.
+///
+/// A handler, and not a blocked signal: threads of Swift's own exist before this code runs, and commands that are
+/// started would inherit what is blocked.
 enum Interruption {
   /// Runs a body that the first signal cancels.
   static func cancelling(_ body: @escaping @Sendable () async throws -> Void) async throws {
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    sigaddset(&signals, SIGINT)
-    sigaddset(&signals, SIGTERM)
-    pthread_sigmask(SIG_BLOCK, &signals, nil)
+    _ = signals
+    var action = sigaction()
+    action.__sigaction_handler.sa_handler = { _ in sem_post(signals) }
+    action.sa_flags = SA_RESTART
+    for signal in [SIGINT, SIGTERM, SIGHUP] { sigaction(signal, &action, nil) }
     let task = Task { try await body() }
-    wait(for: signals) { task.cancel() }
+    watch(Watch { task.cancel() })
     try await task.value
   }
 
   private final class Watch: Sendable {
-    let signals: sigset_t
     let act: @Sendable () -> Void
-    init(_ signals: sigset_t, _ act: @escaping @Sendable () -> Void) {
-      self.signals = signals
-      self.act = act
-    }
+    init(_ act: @escaping @Sendable () -> Void) { self.act = act }
   }
 
-  private static func wait(for signals: sigset_t, then act: @escaping @Sendable () -> Void) {
-    let watch = Unmanaged.passRetained(Watch(signals, act))
+  private static func watch(_ watch: Watch) {
+    let retained = Unmanaged.passRetained(watch)
     var thread = pthread_t()
     let result = pthread_create(
       &thread, nil,
@@ -32,13 +41,11 @@ enum Interruption {
         guard let argument else { return nil }
         // Sound: the pointer is the retained watch passed below, consumed here exactly once.
         let watch = Unmanaged<Watch>.fromOpaque(argument).takeRetainedValue()
-        var signals = watch.signals
-        var signal: Int32 = 0
-        sigwait(&signals, &signal)
+        while sem_wait(signals) != 0 {}
         watch.act()
-        sigwait(&signals, &signal)
-        _exit(128 + signal)
-      }, watch.toOpaque())
-    if result == 0 { pthread_detach(thread) } else { watch.release() }
+        while sem_wait(signals) != 0 {}
+        _exit(ExitStatus.interrupted.rawValue)
+      }, retained.toOpaque())
+    if result == 0 { pthread_detach(thread) } else { retained.release() }
   }
 }
