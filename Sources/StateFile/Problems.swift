@@ -8,7 +8,7 @@ struct Problems {
 
   /// The file's name as errors show it.
   let file: String
-  private var list: [Failure] = []
+  private var list: [(position: Position, failure: Failure)] = []
   private var known: Set<Failure> = []
   private var others = 0
 
@@ -32,16 +32,20 @@ struct Problems {
     var failure = failure
     failure.subject = "\(place(position)): \(failure.subject)"
     // What stands in an anchor is read once for every alias of it.
-    if known.insert(failure).inserted { list.append(failure) }
+    if known.insert(failure).inserted { list.append((position, failure)) }
   }
 
-  /// Everything as one failure; nil when nothing is wrong.
+  /// Everything as one failure, in the order of the text; nil when nothing is wrong.
   var failure: Failure? {
-    guard let first = list.first else { return nil }
-    if list.count == 1 { return first }
-    let code = list.allSatisfy { $0.code == first.code } ? first.code : .invalid
-    let total = others == 0 ? "\(list.count)" : "more than \(list.count)"
-    let lines = list.map(\.description).joined(separator: "\n")
+    let failures = list.sorted {
+      ($0.position.line, $0.position.column) < ($1.position.line, $1.position.column)
+    }
+    .map(\.failure)
+    guard let first = failures.first else { return nil }
+    if failures.count == 1 { return first }
+    let code = failures.allSatisfy { $0.code == first.code } ? first.code : .invalid
+    let total = others == 0 ? "\(failures.count)" : "more than \(failures.count)"
+    let lines = failures.map(\.description).joined(separator: "\n")
     return Failure(code, file, "has \(total) problems:\n\(lines)")
   }
 }

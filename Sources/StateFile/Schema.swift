@@ -73,7 +73,7 @@ extension StateFile {
           "required": ["user", "secret"],
           "additionalProperties": false,
           "properties": {
-            "user": {"$ref": "#/$defs/scalar", "minLength": 1, "maxLength": 255, "pattern": "^[!$-&(-+\\--\\[\\]-z|~]+$"},
+            "user": {"$ref": "#/$defs/scalar", "minLength": 1, "maxLength": 255, "pattern": "^[!#-&(-+\\--\\[\\]-~]+$"},
             "secret": {"$ref": "#/$defs/secret"}
           }
         },

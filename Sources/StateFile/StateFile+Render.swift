@@ -98,10 +98,13 @@ extension StateFile {
 
   private static func write(_ units: [LogicalUnit], to writer: inout YAMLWriter) {
     for unit in units {
-      guard case .path(let path) = unit.backing, let why = refusal({ _ = try Backing(path: path) }) else {
-        continue
+      let why: String?
+      switch unit.backing {
+      case .path(let path): why = refusal { _ = try Backing(path: path) }
+      case .none: why = nil
+      case .unread: why = "was not read"
       }
-      return writer.comment("Left out: luns: backing of lun \(unit.lun): \(why)")
+      if let why { return writer.comment("Left out: luns: backing of lun \(unit.lun): \(why)") }
     }
     writer.pair("luns", verbatim: units.isEmpty ? "[]" : "")
     writer.nested { writer in

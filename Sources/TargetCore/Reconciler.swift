@@ -142,7 +142,8 @@ public struct Reconciler: Sendable {
         continue
       }
       let different = unit.differences(from: now)
-      if unit.backing != now.backing || different.contains(where: capabilities.fixedUnitFields.contains) {
+      let moved = unit.backing != now.backing && now.backing != .unread
+      if moved || different.contains(where: capabilities.fixedUnitFields.contains) {
         changes.append(.replaceUnit(name, completed(unit, of: name), force: options.force))
         continue
       }

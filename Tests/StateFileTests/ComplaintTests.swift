@@ -118,4 +118,46 @@ struct BadDocument: CustomTestStringConvertible, Sendable {
     let place = bad.place.hasSuffix(" ") ? bad.place : "state.yaml:\(bad.place): "
     #expect(found.contains { $0.hasPrefix(place) && $0.contains(bad.part) }, "\(found)")
   }
+
+  @Test func allAreFoundInTheOrderOfTheText() {
+    let text = """
+      quartet: 1
+      tagets: []
+      targets:
+        - name: iqn.2011-12.com.example:a
+          luns:
+            - {lun: 1, path: dev/a, readonly: no}
+            - {lun: 1, path: /b}
+            - {lun: 1, path: /c}
+          portals: [10.0.0.1:0]
+        - portal: []
+        - name: iqn.2011-12.com.example:A
+      """
+    #expect(
+      complaints(text) == [
+        "state.yaml:2:1: the document: has key tagets that is not known; did you mean targets?",
+        "state.yaml:6:24: backing path dev/a: is not absolute; begin it with a slash",
+        "state.yaml:6:31: entry 1 in luns of target iqn.2011-12.com.example:a: has key readonly that is not known; "
+          + "did you mean readOnly?",
+        "state.yaml:8:9: lun 1 of target iqn.2011-12.com.example:a: is there twice, the other one begins in line 7; "
+          + "give it another number",
+        "state.yaml:9:15: portal 10.0.0.1:0: has no valid port, 1 to 65535 are allowed; "
+          + "write it like 192.168.0.1:3260 or [fe80::1]:3260",
+        "state.yaml:10:5: target 2 of the list: has key portal that is not known; did you mean portals?",
+        "state.yaml:10:5: target 2 of the list: has no name; add it",
+        "state.yaml:11:5: target iqn.2011-12.com.example:a: is there twice, the other one begins in line 4; "
+          + "make one of the two",
+      ])
+  }
+
+  @Test func oneKindOfProblemKeepsItsCode() {
+    func code(_ text: String) -> Failure.Code? {
+      #expect(throws: Failure.self) { try parsed(text) }?.code
+    }
+    let missing = "{user: a, secret: {file: /missing.secret}}"
+    let other = "{user: b, secret: {file: /other/missing.secret}}"
+    #expect(code("quartet: 1\ndiscovery: {incoming: [\(missing)]}") == .notFound)
+    #expect(code("quartet: 1\ndiscovery: {incoming: [\(missing), \(other)]}") == .notFound)
+    #expect(code("quartet: 1\ndiscovery: {incoming: [\(missing), 1]}") == .invalid)
+  }
 }

@@ -119,6 +119,11 @@ private func capabilities(_ scope: Capabilities.PortalScope) -> Capabilities {
         " target iqn.2011-12.com.example",
       ])
 
+    target.units[unit.lun]?.backing = .unread
+    state.targets[target.name] = target
+    let unread = try parsed(StateFile.render(state, implementation: "tgt"))
+    #expect(try #require(unread.targets.first).units == nil)
+
     unit.backing = try Backing(path: "/a")
     unit.vendor = "NINEBYTES"
     unit.serial = ""

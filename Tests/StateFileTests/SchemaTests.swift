@@ -9,7 +9,7 @@ let goodDocuments = [
   #"{"quartet": 1}"#,
   #"{"quartet": 1, "targets": [{"name": "iqn.2011-12.com.example:a", "implementation": "tgt", "id": 1, "enabled": true, "portals": ["10.0.0.1", "10.0.0.1:3260,iser", "[fe80::1%eth0]:860", "[::]"], "initiators": ["all", "10.0.0.0/8", "fe80::/64", "[::1]", "iqn.2011-12.com.example:b"], "chap": {"incoming": [{"user": "jack", "secret": {"file": "/etc/quartet/jack.secret"}}], "outgoing": null}, "parameters": {"HeaderDigest": "None, CRC32C", "InitialR2T": "Yes", "ImmediateData": false, "MaxBurstLength": "65536", "FirstBurstLength": 65536, "DefaultTime2Wait": 0, "MaxConnections": 1, "ErrorRecoveryLevel": 2}, "attributes": {"nop_count": 3, "x": "", "y": true}, "luns": [{"lun": 0, "path": "/dev/sda", "readOnly": true, "blockSize": 512, "cache": "back", "thin": true, "serial": 12345678, "scsiID": "a b", "vendor": "QUARTET", "product": "DISK", "revision": 1.5, "store": "rdwr", "deviceType": "disk", "initiators": [], "attributes": {}}]}]}"#,
   #"{"quartet": 1, "discovery": {"incoming": [], "outgoing": {"user": "me", "secret": {"descriptor": 3}}}, "targets": [{"name": "NAA.0123456789ABCDEF0123456789ABCDEF", "initiators": "all", "luns": [{"lun": 16383, "path": null, "deviceType": "tape", "removable": true, "online": false}]}, {"name": "eui.0123456789abcdef", "chap": {"outgoing": {"user": "x", "secret": {"credential": "x"}}}}]}"#,
-  #"{"quartet": 1, "discovery": {"incoming": [{"user": 7, "secret": {"descriptor": 0}}]}, "targets": []}"#,
+  #"{"quartet": 1, "discovery": {"incoming": [{"user": 7, "secret": {"descriptor": 0}}, {"user": "{a}#|z", "secret": {"file": "/a"}}]}, "targets": []}"#,
 ]
 
 /// Bad ones, each with one fault that a schema can see.
@@ -26,6 +26,9 @@ let badDocuments =
     #"{"quartet": 1, "discovery": {"incoming": [{"user": "a", "secret": {"credential": "../b"}}]}}"#,
     #"{"quartet": 1, "discovery": {"incoming": [{"user": "a", "secret": {"credential": ".."}}]}}"#,
     #"{"quartet": 1, "discovery": {"incoming": [{"user": "a b", "secret": {"descriptor": 3}}]}}"#,
+    #"{"quartet": 1, "discovery": {"incoming": [{"user": "a\\b", "secret": {"descriptor": 3}}]}}"#,
+    #"{"quartet": 1, "discovery": {"incoming": [{"user": "a,b", "secret": {"descriptor": 3}}]}}"#,
+    #"{"quartet": 1, "discovery": {"incoming": [{"user": "a'b", "secret": {"descriptor": 3}}]}}"#,
     #"{"quartet": 1, "discovery": {"incoming": null}}"#,
   ]
   + [

@@ -105,6 +105,9 @@ import Testing
       ])
     // A setting that the implementation does not tell cannot be seen to differ.
     #expect(try changes { $0.vendor = "v" } == [])
+    var unread = state
+    unread.targets[name]?.units[try LUN(1)]?.backing = .unread
+    #expect(try sentences([spec(alpha) { $0.units = [try unit(1)] }], from: unread) == [])
     let replaced = try changes { $0.blockSize = 4096 }
     #expect(replaced.map(\.description) == ["replace lun 1 of \(alpha) (/disk)"])
     let moved = try Reconciler(capabilities: .ofEverything, options: .init(force: true)).changes(

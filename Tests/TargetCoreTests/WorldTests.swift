@@ -62,6 +62,36 @@ import Testing
     ]
   }
 
+  /// What of a target is not as it was said, found without the reconciler.
+  private static func fault(
+    in state: LiveState, _ spec: TargetSpec, _ scope: Capabilities.PortalScope
+  ) -> String? {
+    guard let target = state.targets[spec.name] else { return "target" }
+    if let list = spec.initiators, target.initiators != Set(list) { return "initiators" }
+    if let list = spec.portals, scope == .target, target.portals ?? [] != Set(list) { return "portals" }
+    if let list = spec.portals, !state.portals.isSuperset(of: list), scope == .implementation {
+      return "portals"
+    }
+    if let list = spec.chap?.incoming, Set(target.chap.incoming.map(\.user)) != Set(list.map(\.user)) {
+      return "incoming"
+    }
+    if let wanted = spec.chap?.outgoing, target.chap.outgoing?.user != wanted?.user { return "outgoing" }
+    if spec.parameters.contains(where: { target.parameters[$0.key] != $0.value }) { return "parameters" }
+    if spec.attributes.contains(where: { target.attributes[$0.key] != $0.value }) { return "attributes" }
+    if let enabled = spec.enabled, target.enabled != enabled { return "enabled" }
+    guard let units = spec.units else { return nil }
+    if Set(target.units.keys) != Set(units.map(\.lun)) { return "luns" }
+    for unit in units {
+      guard let now = target.units[unit.lun], now.backing == unit.backing else { return "backing" }
+      // What is not told (nil) cannot be compared.
+      if UnitField.allCases.contains(where: { now[$0] != nil && unit[$0] != nil && unit[$0] != now[$0] }) {
+        return "fields"
+      }
+      if let list = unit.initiators, Set(now.initiators ?? [.all]) != Set(list) { return "audience" }
+    }
+    return nil
+  }
+
   private static func worlds() throws -> [DesiredState] {
     let (first, second) = (try targets(alpha).map { [$0] } + [[]], try targets(beta).map { [$0] } + [[]])
     return first.flatMap { one in second.map { other in DesiredState(targets: one + other) } }
@@ -82,6 +112,9 @@ import Testing
       for end in worlds {
         let changes = try reconciler.changes(to: end, from: state)
         let after = try applied(changes, to: state, capabilities)
+        for spec in end.targets {
+          #expect(Self.fault(in: after, spec, scope) == nil, "\(changes)")
+        }
         let again = try reconciler.changes(to: end, from: after)
         #expect(again.isEmpty, "\(changes) leaves \(again)")
         for change in changes {
