@@ -33,7 +33,12 @@ extension Daemon {
       case "iSNS":
         if value == "On" || value == "Off" { isns.isOn = value == "On" } else { error = .invalidRequest }
       case "iSNSServerIP": isns.address = pair[1]
-      case "iSNSServerPort": isns.port = CText.integer(pair[1], base: 0)
+      case "iSNSServerPort":
+        if CText.number(pair[1])?.rest.isEmpty == true {
+          isns.port = CText.integer(pair[1], base: 0)
+        } else {
+          error = .invalidRequest
+        }
       case "iSNSAccessControl": isns.controlsAccess = value == "On"
       case "State":
         // The last assignment counts, also over an earlier error.

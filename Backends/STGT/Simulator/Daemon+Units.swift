@@ -42,6 +42,9 @@ extension Daemon {
       throw TgtadmError.invalidRequest
     }
     var unit = Unit(lun: request.lun, tid: request.tid, type: type, store: store.name)
+    // cd and changer change to a store with data of its own, for which a unit of the null store has no room: what is
+    // behind it is overwritten, and sooner or later tgtd dies of that.
+    guard unit.store == store.name || store.name != "null" else { throw Crash() }
     unit.flags = flags
     if let size = options["blocksize"] {
       let bytes = UInt32(truncatingIfNeeded: CText.number(size)?.value ?? 0)
@@ -108,10 +111,8 @@ extension Unit {
         "optimal_xfer_len", "rotation_rate":
         break
       case "mode_page": error = Self.modePage(value)
-      case "online":
-        error = attempt { unit throws(TgtadmError) in try unit.setOnline(CText.integer(value) != 0) }
-      case "path":
-        error = attempt { unit throws(TgtadmError) in try unit.open(CText.cut(value, to: 1023), on: host) }
+      case "online": error = try attempt { unit in try unit.setOnline(CText.integer(value) != 0, on: host) }
+      case "path": error = try attempt { unit in try unit.open(CText.cut(value, to: 1023), on: host) }
       default: error = unknown
       }
     }
@@ -121,15 +122,15 @@ extension Unit {
   /// A changer hands parts that it does not know on to a table of its own (usr/smc.c), which is not modelled.
   private var unknown: TgtadmError { type.name == "changer" ? .unknownParameter : .invalidRequest }
 
-  private mutating func setOnline(_ isWanted: Bool) throws(TgtadmError) {
-    if isWanted { isOnline = true } else { try goOffline() }
+  private mutating func setOnline(_ isWanted: Bool, on host: SimulatedHost) throws {
+    if isWanted { goOnline(on: host) } else { try goOffline() }
   }
 
-  private mutating func attempt(_ body: (inout Unit) throws(TgtadmError) -> Void) -> TgtadmError? {
-    do throws(TgtadmError) {
+  private mutating func attempt(_ body: (inout Unit) throws -> Void) throws -> TgtadmError? {
+    do {
       try body(&self)
       return nil
-    } catch {
+    } catch let error as TgtadmError {
       return error
     }
   }

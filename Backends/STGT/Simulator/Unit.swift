@@ -1,4 +1,5 @@
 import Simulation
+import SystemPackage
 
 /// One logical unit of tgtd (`struct scsi_lu` of usr/tgtd.h).
 struct Unit {
@@ -80,19 +81,27 @@ struct Unit {
   }
 
   /// Opens another backing path, first closing the one there is (`tgt_device_path_update` of usr/target.c).
-  mutating func open(_ newPath: String, on host: SimulatedHost) throws(TgtadmError) {
+  mutating func open(_ newPath: String, on host: SimulatedHost) throws {
     if path != nil {
-      guard !isOnline else { throw .invalidRequest }
+      guard !isOnline else { throw TgtadmError.invalidRequest }
       try goOffline()
       path = nil
       size = 0
     }
     let store = BackingStore.all.first { $0.name == self.store }
-    guard let opened = store?.open(newPath, on: host) else { throw .invalidRequest }
+    guard let opened = store?.open(newPath, on: host) else { throw TgtadmError.invalidRequest }
+    // The store writes what it reads of a tape into data that only the device type tape has.
+    guard self.store != "ssc" || type.name == "tape" else { throw Crash() }
     if opened.isReadOnly { readOnly = 1 }
     size = opened.size
     path = newPath
-    isOnline = true
+    goOnline(on: host)
+  }
+
+  /// A cd is online only where its medium is (`mmc_lu_online` of usr/mmc.c); others are without one too.
+  mutating func goOnline(on host: SimulatedHost) {
+    let hasMedium = path.flatMap { try? host.status(FilePath($0)) } != nil
+    isOnline = type.name != "cd/dvd" || hasMedium
   }
 
   mutating func goOffline() throws(TgtadmError) {

@@ -1,5 +1,4 @@
 import FoundationEssentials
-import Glibc
 import HostInterface
 import STGTSimulator
 import Simulation
