@@ -1,0 +1,59 @@
+# Thin: what a developer needs more of is `swift run dev ...`.
+SWIFT ?= swift
+PREFIX ?= /usr/local
+DESTDIR ?=
+# Build, the targets' interfaces, real initiators, and what tests and bench look through.
+PACKAGES = git g++ pkg-config libaio-dev libudev-dev libkmod-dev \
+  tgt libiscsi-bin qemu-utils qemu-block-extra python3-jsonschema strace
+SOURCES = Package.swift Sources Tests Backends
+RELEASE = -c release --static-swift-stdlib --disable-local-rpath
+
+.PHONY: help deps swift build demo check check-fast lint bench release install clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make demo        export a disk with tgt, reach it with real initiators, take it down'
+	@echo 'make check       everything that must pass: build, format, all tests'
+	@echo 'make check-fast  format and the tests that need no daemon'
+	@echo 'make bench       time and system calls, as ratios to peers'
+	@echo 'make install     a static release build into DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
+	@echo 'make build       a debug build; make deps: the Debian packages; make clean'
+
+deps: swift
+	@.ci/deps $(PACKAGES)
+
+swift:
+	@$(SWIFT) --version >/dev/null 2>&1 || { \
+	  echo 'Swift 6.2 or newer is needed, and there is none in PATH.'; \
+	  echo 'Get the toolchain for your system from https://www.swift.org/install/linux/, by swiftly or as an'; \
+	  echo 'archive, put its usr/bin into PATH, and run make again.'; exit 1; } >&2
+
+build: deps
+	$(SWIFT) build
+
+demo: deps
+	$(SWIFT) build --product quartet
+	$(SWIFT) run dev demo
+
+lint: swift
+	$(SWIFT) format lint --strict --parallel --recursive $(SOURCES)
+
+# Warnings are errors by the manifest.
+check: deps lint
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build --disable-xctest
+
+check-fast: lint
+	$(SWIFT) test --disable-xctest --skip '^(CLITests|STGTTests)\.'
+
+bench: release
+	$(SWIFT) run $(RELEASE) dev bench
+
+release: deps
+	$(SWIFT) build $(RELEASE) --product quartet
+
+install: release
+	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' .ci/install "$$($(SWIFT) build $(RELEASE) --show-bin-path)/quartet"
+
+clean:
+	$(SWIFT) package clean

@@ -1,0 +1,10 @@
+import ArgumentParser
+import HostInterface
+
+/// What developers of Quartet run: `swift run dev ...`.
+@main
+struct Dev: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "dev", abstract: "Demonstrates and measures Quartet.",
+    subcommands: [DemoCommand.self, BenchCommand.self])
+}
