@@ -68,7 +68,9 @@ let package = Package(
     library("HostRecording", ["HostInterface", system]),
     library("Simulation", ["HostInterface", system]),
     library("TargetCore", ["HostInterface"]),
-    library("StateFile", ["HostInterface", "TargetCore", "Yams"]),
+    .target(
+      name: "StateFile", dependencies: ["HostInterface", "TargetCore", "Yams", system],
+      exclude: ["quartet-state.schema.json"], swiftSettings: settings),
     .target(
       name: "BackendRegistry", dependencies: ["TargetCore"] + backends.map { .target(name: "\($0)Backend") },
       path: "Backends", exclude: backends, sources: ["Registry.swift"], swiftSettings: settings),

@@ -11,22 +11,34 @@ final class BlockingThreads: TaskExecutor {
   private let wake: Semaphore
   private let count: Int
 
-  /// Starts the threads.
-  init(count: Int) {
+  private init(count: Int) {
     self.count = count
     wake = Semaphore()
-    for _ in 0..<count {
-      let thread = Unmanaged.passRetained(self)
-      var id = pthread_t()
-      let started = pthread_create(
-        &id, nil,
-        { argument in
-          // Sound: the pointer is the retained executor that `init` passed, consumed here exactly once.
-          if let argument { Unmanaged<BlockingThreads>.fromOpaque(argument).takeRetainedValue().work() }
-          return nil
-        }, thread.toOpaque())
-      if started == 0 { pthread_detach(id) } else { thread.release() }
+  }
+
+  /// Starts this many threads, or as many as the system gives; nil where it gives none.
+  static func start(_ count: Int) -> BlockingThreads? {
+    let threads = BlockingThreads(count: count)
+    let started = (0..<count).filter { _ in threads.startOne() }
+    return started.isEmpty ? nil : threads
+  }
+
+  private func startOne() -> Bool {
+    let thread = Unmanaged.passRetained(self)
+    var id = pthread_t()
+    let started = pthread_create(
+      &id, nil,
+      { argument in
+        // Sound: the pointer is the retained executor that `startOne` passed, consumed here exactly once.
+        if let argument { Unmanaged<BlockingThreads>.fromOpaque(argument).takeRetainedValue().work() }
+        return nil
+      }, thread.toOpaque())
+    guard started == 0 else {
+      thread.release()
+      return false
     }
+    pthread_detach(id)
+    return true
   }
 
   /// Lets the threads end when the jobs queued so far have run.

@@ -1,3 +1,5 @@
+import Synchronization
+
 /// How a backend reads the host's answer to one of its operations.
 public enum Verdict: Sendable {
   /// The operation did what it should.
@@ -53,69 +55,84 @@ public struct Executor: Sendable {
   /// Runs a plan to its end, or to its beginning.
   ///
   /// A step that fails, or a cancelled task, ends the run after the steps under way; then everything done is
-  /// undone in reverse. What could not be undone is listed in ``Failure/leftovers``.
+  /// undone in reverse. A step that ended without telling whether it was carried out is undone as well. What could
+  /// not be undone is listed in ``Failure/leftovers``.
   ///
   /// - Throws: ``Failure`` of the first step that failed.
   public func run(_ plan: Plan, on host: any Host) async throws {
-    let total = plan.stages.reduce(0) { $0 + $1.chains.reduce(0) { $0 + $1.steps.count } }
+    let course = Course(total: plan.steps.count)
     var state = Progress()
     for stage in plan.stages {
-      let failure = await run(stage, from: &state, of: total, on: host)
-      if var failure {
-        // Undoing must go on although the task is cancelled: a fresh task does not inherit that.
-        let done = state.done
-        let variables = state.variables
-        let left = await Task.detached { await undo(done, variables: variables, on: host) }.value
-        failure.leftovers += left
-        throw failure
-      }
+      guard var failure = await run(stage, from: &state, course: course, on: host) else { continue }
+      // Undoing must go on although the task is cancelled: a fresh task does not inherit that.
+      let (done, variables) = (state.done, state.variables)
+      failure.leftovers += await Task.detached { await undo(done, variables: variables, on: host) }.value
+      throw failure
     }
   }
 
   private struct Progress: Sendable {
-    var done: [(subject: String, step: Step)] = []
+    var done: [Done] = []
     var variables: [Variable: String] = [:]
-    var started = 0
   }
 
-  private func run(_ stage: Stage, from state: inout Progress, of total: Int, on host: any Host) async
+  private struct Done: Sendable {
+    var subject: String
+    var step: Step
+    /// Whether the host said that it carried the step out.
+    var isCertain: Bool
+  }
+
+  /// What the chains of a run share.
+  private final class Course: Sendable {
+    let total: Int
+    private let started = Atomic(0)
+    private let failed = Atomic(false)
+
+    init(total: Int) { self.total = total }
+
+    /// The number of the step that starts now, from 1.
+    func next() -> Int { started.add(1, ordering: .relaxed).newValue }
+    /// Lets no chain start another step.
+    func fail() { failed.store(true, ordering: .relaxed) }
+    var hasFailed: Bool { failed.load(ordering: .relaxed) }
+  }
+
+  private func run(_ stage: Stage, from state: inout Progress, course: Course, on host: any Host) async
     -> Failure?
   {
-    if concurrency == 1 || stage.chains.count < 2 {
-      for chain in stage.chains {
-        if let failure = await run(chain, progress: &state, of: total, on: host) { return failure }
-      }
-      return nil
+    // Chains on threads of their own: a write into configfs blocks its thread, which must not be one that Swift's
+    // own pool needs.
+    let width = min(concurrency, stage.chains.count)
+    if width > 1, let threads = BlockingThreads.start(width) {
+      defer { threads.end() }
+      return await runSideBySide(stage, width, on: threads, from: &state, course: course, host: host)
     }
-    return await runSideBySide(stage, from: &state, of: total, on: host)
+    for chain in stage.chains {
+      if let failure = await run(chain, progress: &state, course: course, on: host) { return failure }
+    }
+    return nil
   }
 
-  /// Chains on threads of their own: a write into configfs blocks its thread, which must not be one that Swift's
-  /// own pool needs.
-  private func runSideBySide(_ stage: Stage, from state: inout Progress, of total: Int, on host: any Host)
-    async -> Failure?
-  {
-    let threads = BlockingThreads(count: min(concurrency, stage.chains.count))
-    defer { threads.end() }
-    let begin = state
-    var next = 0
+  private func runSideBySide(
+    _ stage: Stage, _ width: Int, on threads: BlockingThreads, from state: inout Progress, course: Course,
+    host: any Host
+  ) async -> Failure? {
+    let variables = state.variables
+    var waiting = stage.chains[...]
     var first: Failure?
     await withTaskGroup(of: (Progress, Failure?).self) { group in
       func start() {
-        guard next < stage.chains.count, first == nil else { return }
-        let chain = stage.chains[next]
-        next += 1
-        let before = Progress(done: [], variables: begin.variables, started: begin.started)
+        guard first == nil, let chain = waiting.popFirst() else { return }
         group.addTask(executorPreference: threads) {
-          var progress = before
-          let failure = await run(chain, progress: &progress, of: total, on: host)
+          var progress = Progress(variables: variables)
+          let failure = await run(chain, progress: &progress, course: course, on: host)
           return (progress, failure)
         }
       }
-      for _ in 0..<concurrency { start() }
+      for _ in 0..<width { start() }
       for await (progress, failure) in group {
         state.done += progress.done
-        state.started += progress.done.count
         state.variables.merge(progress.variables) { $1 }
         if first == nil { first = failure }
         start()
@@ -124,25 +141,42 @@ public struct Executor: Sendable {
     return first
   }
 
-  private func run(_ chain: Chain, progress: inout Progress, of total: Int, on host: any Host) async
+  private func run(_ chain: Chain, progress: inout Progress, course: Course, on host: any Host) async
     -> Failure?
   {
     for step in chain.steps {
+      // What another chain failed of is told by that chain.
+      if course.hasFailed { return nil }
       if Task.isCancelled { return Failure(.interrupted, step.reason, "interrupted before this step") }
-      progress.started += 1
-      observe(.starting(step, number: progress.started, of: total))
+      observe(.starting(step, number: course.next(), of: course.total))
       switch await attempt(step, variables: progress.variables, on: host) {
       case .success(let answer):
         if case .bound(let variable, let value) = answer { progress.variables[variable] = value }
-        progress.done.append((chain.subject, step))
-      case .failure(let failure): return failure
+        progress.done.append(Done(subject: chain.subject, step: step, isCertain: true))
+      case .failure(let stop):
+        course.fail()
+        if stop.leavesOutcomeOpen {
+          progress.done.append(Done(subject: chain.subject, step: step, isCertain: false))
+        }
+        return stop.failure
       }
     }
     return nil
   }
 
+  private struct Stop: Error {
+    var failure: Failure
+    /// Whether the operation may have been carried out although it failed.
+    var leavesOutcomeOpen: Bool
+
+    init(_ failure: Failure, of step: Step) {
+      leavesOutcomeOpen = [.timedOut, .stillRunning, .garbled, .interrupted].contains(failure.code)
+      self.failure = step.failure(failure)
+    }
+  }
+
   private func attempt(_ step: Step, variables: [Variable: String], on host: any Host) async
-    -> Result<Answer, Failure>
+    -> Result<Answer, Stop>
   {
     var left = step.patience ?? .zero
     var interval = Duration.milliseconds(5)
@@ -150,17 +184,17 @@ public struct Executor: Sendable {
       let answer = await answer(to: step.operation, variables: variables, on: host)
       switch judge(step.operation, answer) {
       case .done: return .success((try? answer.get()) ?? .none)
-      case .failed(var failure):
-        failure.subject = step.reason
-        return .failure(failure)
-      case .busy(var failure):
-        guard left > .zero, !Task.isCancelled else {
-          failure.subject = step.reason
-          return .failure(failure)
+      case .failed(let failure): return .failure(Stop(failure, of: step))
+      case .busy(let failure):
+        if left > .zero, !Task.isCancelled {
+          try? await host.sleep(interval)
+          left -= interval
+          interval = min(interval * 2, .milliseconds(250))
+          continue
         }
-        try? await host.sleep(interval)
-        left -= interval
-        interval = min(interval * 2, .milliseconds(250))
+        var stop = Stop(failure, of: step)
+        if left > .zero { stop.failure.code = .interrupted }
+        return .failure(stop)
       }
     }
   }
@@ -181,27 +215,65 @@ public struct Executor: Sendable {
   ///
   /// Once something of an object cannot be undone, the rest of that object stays as it is: opening its access
   /// again, say, although its account could not be brought back, would let in who was locked out.
-  private func undo(
-    _ steps: [(subject: String, step: Step)], variables: [Variable: String], on host: any Host
-  ) async -> [String] {
+  private func undo(_ done: [Done], variables: [Variable: String], on host: any Host) async -> [String] {
     var left: [String] = []
+    // A daemon or program that hangs is waited for once, not for every step.
+    var dead: Set<String> = []
     var stuck: Set<String> = []
-    for (subject, step) in steps.reversed() {
-      for operation in step.undo {
-        if stuck.contains(subject) {
-          left.append(operation.display)
+    for done in done.reversed() {
+      for operation in done.step.undo {
+        if let peer = operation.peer, dead.contains(peer) {
+          left.append("\(operation.display) (not tried, since \(peer) does not answer)")
+          stuck.insert(done.subject)
+          continue
+        }
+        if stuck.contains(done.subject) {
+          left.append(
+            "\(operation.display) (not tried, since something of \(done.subject) could not be undone)")
           continue
         }
         observe(.undoing(operation))
-        let undo = Step(operation, reason: "undo: " + step.reason, patience: .seconds(5))
-        if case .failure(let failure) = await attempt(undo, variables: variables, on: host) {
-          left.append("\(operation.display) (\(failure.problem)\(failure.answer.map { ": " + $0 } ?? ""))")
-          stuck.insert(subject)
-        }
+        // The reason is the operation itself, which is what a reader of the leftovers needs.
+        let undo = Step(operation, reason: operation.display, patience: .seconds(5))
+        guard case .failure(let stop) = await attempt(undo, variables: variables, on: host) else { continue }
+        let failure = stop.failure
+        // The step was not carried out: there is nothing to remove, or nothing is missing.
+        if !done.isCertain, [.notFound, .exists].contains(failure.code) { continue }
+        if failure.code.meansNoAnswer, let peer = operation.peer { dead.insert(peer) }
+        stuck.insert(done.subject)
+        left.append("\(failure.subject) (\(failure.problem)\(failure.answer.map { ": " + $0 } ?? ""))")
       }
     }
     return left
   }
+}
+
+extension Step {
+  /// The failure of this step: about the step's object, with what it was about itself in the problem, and without
+  /// the step's secrets.
+  fileprivate func failure(_ failure: Failure) -> Failure {
+    var failure = failure
+    if !failure.subject.isEmpty, !reason.contains(failure.subject) {
+      failure.problem = "\(failure.subject): \(failure.problem)"
+    }
+    failure.subject = reason
+    return operation.masking(failure)
+  }
+}
+
+extension Operation {
+  /// Who answers the operation, where that is not the kernel.
+  fileprivate var peer: String? {
+    switch self {
+    case .exchange(let request): request.path
+    case .run(let command): command.argv.first?.display
+    default: nil
+    }
+  }
+}
+
+extension Failure.Code {
+  fileprivate var meansNoAnswer: Bool { [.timedOut, .stillRunning, .unavailable].contains(self) }
 }
 
 extension StringProtocol {

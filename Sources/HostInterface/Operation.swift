@@ -39,15 +39,21 @@ public enum LineEdit: Sendable, Hashable {
 
   /// Applies the edit to a file's text; the result ends in a newline unless it is empty.
   public func applied(to text: String) -> String {
-    var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-    if lines.last == "" { lines.removeLast() }
+    String(decoding: applied(to: Array(text.utf8)), as: UTF8.self)
+  }
+
+  /// The same for bytes, of which those that are no UTF-8 stay as they are in the lines that are not edited.
+  public func applied(to bytes: [UInt8]) -> [UInt8] {
+    let newline = UInt8(ascii: "\n")
+    var lines = bytes.split(separator: newline, omittingEmptySubsequences: false).map(Array.init)
+    if lines.last == [] { lines.removeLast() }
     switch self {
-    case .append(let line): if !lines.contains(line) { lines.append(line) }
-    case .prepend(let line): if !lines.contains(line) { lines.insert(line, at: 0) }
-    case .remove(let line): lines.removeAll { $0 == line }
-    case .replace(let old, let new): lines = lines.map { $0 == old ? new : $0 }
+    case .append(let line): if !lines.contains(Array(line.utf8)) { lines.append(Array(line.utf8)) }
+    case .prepend(let line): if !lines.contains(Array(line.utf8)) { lines.insert(Array(line.utf8), at: 0) }
+    case .remove(let line): lines.removeAll { $0 == Array(line.utf8) }
+    case .replace(let old, let new): lines = lines.map { $0 == Array(old.utf8) ? Array(new.utf8) : $0 }
     }
-    return lines.isEmpty ? "" : lines.joined(separator: "\n") + "\n"
+    return Array(lines.map { $0 + [newline] }.joined())
   }
 }
 
@@ -70,12 +76,6 @@ public struct Command: Sendable, Hashable {
     self.environment = environment
     self.input = input
     self.limit = limit
-  }
-
-  /// The command as an administrator would type it, secrets masked.
-  public var display: String {
-    let assignments = environment.sorted { $0.key < $1.key }.map { "\($0.key)=\(shellQuoted($0.value))" }
-    return (assignments + argv.map { shellQuoted($0.display) }).joined(separator: " ")
   }
 }
 
@@ -115,55 +115,4 @@ public enum Condition: Sendable, Hashable {
   case absent(path: Text)
   /// The directory has no entries, or does not exist.
   case empty(directory: Text)
-}
-
-/// Quotes a word for a POSIX shell where it needs it.
-public func shellQuoted(_ word: String) -> String {
-  let plain = word.utf8.allSatisfy { byte in
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"):
-      true
-    default: "-_./:=,+@%$*[]".utf8.contains(byte)
-    }
-  }
-  if plain && !word.isEmpty { return word }
-  return "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
-}
-
-extension Operation {
-  /// The shell command that does the same, secrets masked and variables as `$name`.
-  public var display: String {
-    func quoted(_ text: Text) -> String { shellQuoted(text.display) }
-    switch self {
-    case .write(let path, let contents): return "printf %s \(quoted(contents)) > \(quoted(path))"
-    case .createDirectory(let path): return "mkdir \(quoted(path))"
-    case .removeDirectory(let path): return "rmdir \(quoted(path))"
-    case .createLink(let path, let destination): return "ln -s \(quoted(destination)) \(quoted(path))"
-    case .removeFile(let path): return "rm \(quoted(path))"
-    case .replaceFile(let path, let contents, let mode):
-      return "install -m \(String(mode, radix: 8)) <(printf %s \(quoted(contents))) \(quoted(path))"
-    case .editLines(let path, let edit):
-      switch edit {
-      case .append(let line): return "echo \(shellQuoted(line)) >> \(quoted(path))"
-      case .prepend(let line): return "sed -i \(shellQuoted("1i " + line)) \(quoted(path))"
-      case .remove(let line): return "sed -i \(shellQuoted("\\|^" + line + "$|d")) \(quoted(path))"
-      case .replace(let old, let new):
-        return "sed -i \(shellQuoted("s|^\(old)$|\(new)|")) \(quoted(path))"
-      }
-    case .run(let command): return command.display
-    case .exchange(let request): return request.equivalent.display
-    case .loadModule(let name): return "modprobe \(name)"
-    case .wait(let condition, let limit):
-      let test: String
-      switch condition {
-      case .exists(let path): test = "until test -e \(path.display)"
-      case .absent(let path): test = "while test -e \(path.display)"
-      case .empty(let path): test = "while test -n \"$(ls -A \(path.display))\""
-      }
-      return "timeout \(limit.components.seconds) sh -c " + shellQuoted("\(test); do sleep 0.1; done")
-    case .bind(let variable, let path, let containing, let key):
-      return "\(variable.name)=$(grep -F -m1 \(quoted(containing)) \(quoted(path)) | grep -o '\(key)[^ ]*')"
-    }
-  }
 }

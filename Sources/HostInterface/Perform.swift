@@ -31,9 +31,9 @@ extension Host {
       try replace(path(file), with: contents.bytes(variables), mode: mode)
     case .editLines(let file, let edit):
       let file = try path(file)
-      let old = try status(file) == nil ? "" : text(file)
+      let old = try status(file) == nil ? [] : read(file)
       let new = edit.applied(to: old)
-      if new != old { try replace(file, with: Array(new.utf8), mode: 0o600) }
+      if new != old { try replace(file, with: new, mode: 0o600) }
     case .run(let command): return .command(try await run(command, variables: variables))
     case .exchange(let request):
       let bytes = request.header + (try request.body.bytes(variables))

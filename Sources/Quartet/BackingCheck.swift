@@ -21,6 +21,9 @@ struct BackingCheck {
       case .addUnit(let name, let unit): return .addUnit(name, try checked(unit, of: name, &exports))
       case .replaceUnit(let name, let unit, let force):
         return .replaceUnit(name, try checked(unit, of: name, &exports), force: force)
+      case .resizeUnit(let name, let lun, _):
+        guard case .path(let path)? = live.targets[name]?.units[lun]?.backing else { return change }
+        return .resizeUnit(name, lun, size: try host.status(FilePath(path))?.size)
       default: return change
       }
     }

@@ -102,6 +102,8 @@ extension Implementation {
 
   /// Reads back until every change is seen, since some take effect a moment after they were accepted.
   private func prove(_ changes: [Change], detail: ReadDetail, limit: Duration) async throws {
+    var detail = detail
+    if backend.answersAreProof { (detail.units, detail.shared) = (.none, false) }
     var left = limit
     var interval = Duration.milliseconds(10)
     while true {
@@ -161,8 +163,7 @@ extension Implementation {
       case .setParameter(let name, _, _), .setAttribute(let name, _, _), .closeSession(let name, _),
         .deleteTarget(let name, _):
         names.insert(name)
-      case .removeUnit(let name, _, let force), .replaceUnit(let name, _, let force):
-        if force { names.insert(name) }
+      case .removeUnit(let name, _, _), .replaceUnit(let name, _, _): names.insert(name)
       default: break
       }
       switch change {
@@ -182,8 +183,7 @@ extension Implementation {
         continue
       }
       switch change {
-      case .deleteTarget: names.insert(name)
-      case .removeUnit, .replaceUnit: if !target.sessions.isEmpty { names.insert(name) }
+      case .deleteTarget, .removeUnit, .replaceUnit: names.insert(name)
       default: break
       }
     }

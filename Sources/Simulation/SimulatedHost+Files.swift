@@ -6,6 +6,11 @@ extension SimulatedHost {
 
   /// Reads a whole file, of at most 64 MiB; behind a file's bytes up to its size are zeros.
   public func read(_ path: FilePath) throws -> [UInt8] {
+    if let fileSystem = kernelFileSystem(of: path) {
+      return try asking(path, "cannot open for reading") { () throws(Errno) in
+        try fileSystem.read(path, on: self)
+      }
+    }
     let (bytes, size) = try onPath(path, "cannot open for reading") {
       machine throws(Errno) -> ([UInt8], UInt64) in
       switch machine.tree[try machine.tree.open(path, writing: false)].content {
@@ -24,6 +29,11 @@ extension SimulatedHost {
 
   /// Overwrites the beginning of a file that exists; what is written to a device is lost.
   public func write(_ bytes: [UInt8], to path: FilePath) throws {
+    if let fileSystem = kernelFileSystem(of: path) {
+      return try asking(path, "cannot open for writing") { () throws(Errno) in
+        try fileSystem.write(bytes, to: path, on: self)
+      }
+    }
     try onPath(path, "cannot open for writing") { machine throws(Errno) in
       let number = try machine.tree.open(path, writing: true)
       guard case .file(let old, let size) = machine.tree[number].content else { return }
@@ -53,7 +63,8 @@ extension SimulatedHost {
 
   /// What is there, following links; nil when nothing is.
   public func status(_ path: FilePath) throws -> FileStatus? {
-    try onPath(path, "cannot look at it") { machine throws(Errno) in
+    if let fileSystem = kernelFileSystem(of: path) { return try kernelStatus(path, in: fileSystem) }
+    return try onPath(path, "cannot look at it") { machine throws(Errno) -> FileStatus? in
       do throws(Errno) {
         return machine.tree.status(try machine.tree.find(path))
       } catch .noSuchFileOrDirectory, .notDirectory {
@@ -64,7 +75,12 @@ extension SimulatedHost {
 
   /// The names in a directory, in the order of their bytes.
   public func list(_ path: FilePath) throws -> [String] {
-    try onPath(path, "cannot list") { machine throws(Errno) in
+    if let fileSystem = kernelFileSystem(of: path) {
+      return try asking(path, "cannot list") { () throws(Errno) in
+        try fileSystem.list(path).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+      }
+    }
+    return try onPath(path, "cannot list") { machine throws(Errno) in
       guard case .directory(let entries) = machine.tree[try machine.tree.open(path, writing: false)].content
       else {
         throw .notDirectory
@@ -75,6 +91,11 @@ extension SimulatedHost {
 
   /// Makes a directory.
   public func createDirectory(_ path: FilePath) throws {
+    if let fileSystem = kernelFileSystem(of: path) {
+      return try asking(path, "cannot make the directory") { () throws(Errno) in
+        try fileSystem.createDirectory(path, on: self)
+      }
+    }
     try onPath(path, "cannot make the directory") { machine throws(Errno) in
       try machine.tree.insert(.directory([:]), at: path)
     }
@@ -82,6 +103,11 @@ extension SimulatedHost {
 
   /// Removes an empty directory.
   public func removeDirectory(_ path: FilePath) throws {
+    if let fileSystem = kernelFileSystem(of: path) {
+      return try asking(path, "cannot remove the directory") { () throws(Errno) in
+        try fileSystem.removeDirectory(path, on: self)
+      }
+    }
     try onPath(path, "cannot remove the directory") { machine throws(Errno) in
       let node = machine.tree[try machine.tree.find(path, followLast: false)]
       guard case .directory(let entries) = node.content else { throw .notDirectory }
@@ -93,6 +119,11 @@ extension SimulatedHost {
 
   /// Makes a symbolic link at `path`; what it leads to need not exist.
   public func createLink(_ path: FilePath, to destination: FilePath) throws {
+    if let fileSystem = kernelFileSystem(of: path) {
+      return try asking(path, "cannot make the link to \(destination)") { () throws(Errno) in
+        try fileSystem.createLink(path, to: destination, on: self)
+      }
+    }
     try onPath(path, "cannot make the link to \(destination)") { machine throws(Errno) in
       try machine.tree.insert(.link(destination), at: path)
     }
@@ -100,7 +131,10 @@ extension SimulatedHost {
 
   /// What a symbolic link holds.
   public func readLink(_ path: FilePath) throws -> FilePath {
-    try onPath(path, "cannot read the link") { machine throws(Errno) in
+    if let fileSystem = kernelFileSystem(of: path) {
+      return try asking(path, "cannot read the link") { () throws(Errno) in try fileSystem.readLink(path) }
+    }
+    return try onPath(path, "cannot read the link") { machine throws(Errno) in
       guard case .link(let destination) = machine.tree[try machine.tree.find(path, followLast: false)].content
       else {
         throw .invalidArgument
@@ -111,6 +145,10 @@ extension SimulatedHost {
 
   /// Removes a file, link, device or socket.
   public func removeFile(_ path: FilePath) throws {
+    if let fileSystem = kernelFileSystem(of: path) {
+      return try asking(path, "cannot remove") { () throws(Errno) in try fileSystem.removeFile(path, on: self)
+      }
+    }
     try onPath(path, "cannot remove") { machine throws(Errno) in
       if case .directory = machine.tree[try machine.tree.find(path, followLast: false)].content {
         throw .isDirectory

@@ -113,7 +113,7 @@ extension StateFile {
     writer.pair("lun", verbatim: unit.lun.description)
     switch unit.backing {
     case .path(let path): writer.pair("path", path)
-    case .none: writer.pair("path", verbatim: "null")
+    case .none, .unread: writer.pair("path", verbatim: "null")
     }
     for field in UnitField.allCases {
       guard let value = unit[field] else { continue }

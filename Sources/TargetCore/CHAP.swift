@@ -20,7 +20,7 @@ public struct CHAPUser: Sendable, Hashable, Comparable, CustomStringConvertible 
     guard let user = CHAPUser(asFound: text) else {
       throw Failure(
         .invalid, "CHAP name \(ISCSIName.printable(text))",
-        "must be of 1 to 255 bytes without blanks, commas, quotes, braces, '#' and control characters")
+        "must be of 1 to 255 bytes without blanks, commas, quotes, backslashes and control characters")
     }
     self = user
   }
@@ -37,7 +37,7 @@ public struct CHAPUser: Sendable, Hashable, Comparable, CustomStringConvertible 
 
 /// Bytes that no implementation's configuration or request reads as syntax.
 private func isTokenByte(_ byte: UInt8) -> Bool {
-  byte > 0x20 && byte < 0x7f && !",\"'{}#\\".utf8.contains(byte)
+  byte > 0x20 && byte < 0x7f && !",\"'\\".utf8.contains(byte)
 }
 
 /// One CHAP account; the secret is absent in what is read from an implementation that does not show it.
@@ -61,7 +61,7 @@ public struct CHAPAccount: Sendable, Hashable {
     guard secret.withBytes({ $0.allSatisfy(isTokenByte) }) else {
       throw Failure(
         .invalid, "secret of \(user)",
-        "has a blank, comma, quote, brace, backslash, '#' or control character, which targets read as syntax")
+        "has a blank, comma, quote, backslash or control character, which targets read as syntax")
     }
     self.user = user
     self.secret = secret

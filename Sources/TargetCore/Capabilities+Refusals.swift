@@ -16,7 +16,7 @@ extension Capabilities {
     case .allow(_, let initiator):
       return initiatorKinds.contains(initiator.kind)
         ? [] : ["access by \(initiator.kind.rawValue) (\(initiator))"]
-    case .setAccount(nil, _, _, _): return discoveryCHAP ? [] : ["CHAP for discovery"]
+    case .setAccount(nil, _, _, _) where !discoveryCHAP: return ["CHAP for discovery"]
     case .setAccount(_, .outgoing, _, _): return mutualCHAP ? [] : ["mutual CHAP"]
     case .addPortal(let name, let portal):
       var list: [String] = []
@@ -87,7 +87,9 @@ extension Capabilities {
       let allowed = blockSizes.sorted().map(String.init).joined(separator: ", ")
       list.append("block size \(size), \(allowed) are allowed")
     }
-    if unit.initiators != nil, !unitInitiators { list.append("a logical unit for some initiators only") }
+    if let audience = unit.initiators, audience != [.all], !unitInitiators {
+      list.append("a logical unit for some initiators only")
+    }
     for name in unit.attributes.keys.sorted() where !unitAttributes.contains(name) {
       list.append("attribute \(name) of a logical unit")
     }

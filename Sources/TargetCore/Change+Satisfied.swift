@@ -14,13 +14,15 @@ extension Change {
       return state.targets[name]?.enabled == false ? nil : "the target is still enabled"
     case .addUnit(let name, let unit), .replaceUnit(let name, let unit, _):
       guard let now = state.targets[name]?.units[unit.lun] else { return "the logical unit is not there" }
-      if unit.backing != now.backing { return "its backing is \(now.backing)" }
+      if unit.backing != now.backing, now.backing != .unread { return "its backing is \(now.backing)" }
       return missing(unit, in: now)
     case .setUnit(let name, let unit):
       guard let now = state.targets[name]?.units[unit.lun] else { return "the logical unit is not there" }
       return missing(unit, in: now)
-    case .resizeUnit(let name, let lun):
-      return state.targets[name]?.units[lun] == nil ? "the logical unit is not there" : nil
+    case .resizeUnit(let name, let lun, let size):
+      guard let now = state.targets[name]?.units[lun] else { return "the logical unit is not there" }
+      guard let size, let shown = now.size, shown != size else { return nil }
+      return "its size is \(shown) bytes, not \(size)"
     case .removeUnit(let name, let lun, _):
       return state.targets[name]?.units[lun] == nil ? nil : "the logical unit is still there"
     case .setParameter(let name, let parameter, let value):

@@ -16,8 +16,8 @@ public enum Change: Sendable, Hashable {
   case replaceUnit(TargetName, LogicalUnit, force: Bool)
   /// Sets those settings of a logical unit that are not nil and can be set in place.
   case setUnit(TargetName, LogicalUnit)
-  /// Makes a logical unit show the size that its backing has now.
-  case resizeUnit(TargetName, LUN)
+  /// Makes a logical unit show the size that its backing has now, in bytes where it is known.
+  case resizeUnit(TargetName, LUN, size: UInt64? = nil)
   /// Removes a logical unit; with `force` the target's connections are closed first.
   case removeUnit(TargetName, LUN, force: Bool)
   /// Sets a session parameter; sessions that exist keep what they negotiated.
@@ -47,7 +47,7 @@ extension Change {
     switch self {
     case .createTarget(let name, _), .deleteTarget(let name, _), .enableTarget(let name),
       .disableTarget(let name), .addUnit(let name, _), .replaceUnit(let name, _, _), .setUnit(let name, _),
-      .resizeUnit(let name, _), .removeUnit(let name, _, _), .setParameter(let name, _, _),
+      .resizeUnit(let name, _, _), .removeUnit(let name, _, _), .setParameter(let name, _, _),
       .setAttribute(let name, _, _), .allow(let name, _), .deny(let name, _), .closeSession(let name, _):
       name
     case .setAccount(let name, _, _, _), .clearAccount(let name, _, _), .addPortal(let name, _),
@@ -60,7 +60,7 @@ extension Change {
   public var lun: LUN? {
     switch self {
     case .addUnit(_, let unit), .replaceUnit(_, let unit, _), .setUnit(_, let unit): unit.lun
-    case .resizeUnit(_, let lun), .removeUnit(_, let lun, _): lun
+    case .resizeUnit(_, let lun, _), .removeUnit(_, let lun, _): lun
     default: nil
     }
   }
@@ -86,7 +86,7 @@ extension Change: CustomStringConvertible {
     case .addUnit(let name, let unit): return "add lun \(unit.lun) of \(name) (\(unit.backing))"
     case .replaceUnit(let name, let unit, _): return "replace lun \(unit.lun) of \(name) (\(unit.backing))"
     case .setUnit(let name, let unit): return "set lun \(unit.lun) of \(name)"
-    case .resizeUnit(let name, let lun): return "resize lun \(lun) of \(name)"
+    case .resizeUnit(let name, let lun, _): return "resize lun \(lun) of \(name)"
     case .removeUnit(let name, let lun, _): return "remove lun \(lun) of \(name)"
     case .setParameter(let name, let parameter, let value):
       return "set \(parameter.rawValue) of \(name) to \(value)"

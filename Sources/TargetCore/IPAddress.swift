@@ -12,6 +12,8 @@ public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
   ///
   /// Nil for anything that inet_pton(3) does not take; host names are not addresses.
   public init?(_ text: String) {
+    // inet_pton(3) would stop at a NUL and take what is before it.
+    guard !text.utf8.contains(0) else { return nil }
     let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
     let zone = parts.count == 2 ? String(parts[1]) : nil
     if let zone {

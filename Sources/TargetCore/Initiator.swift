@@ -41,7 +41,7 @@ public enum Initiator: Sendable, Hashable, Comparable, CustomStringConvertible {
       return
     }
     let bits = address.bytes.count * 8
-    guard let prefix = Int(parts[1]), (0...bits).contains(prefix), !parts[1].hasPrefix("+") else {
+    guard let prefix = Int(decimal: parts[1]), (0...bits).contains(prefix) else {
       throw refuse("has no valid prefix, 0 to \(bits) are allowed")
     }
     switch prefix {

@@ -19,7 +19,7 @@ public struct LUN: Sendable, Hashable, Comparable, CustomStringConvertible {
   ///
   /// - Throws: ``Failure`` with code `invalid` for anything else.
   public init(_ text: String) throws {
-    guard let number = Int(text), !text.hasPrefix("+") else {
+    guard let number = Int(decimal: text) else {
       throw Failure(.invalid, "lun \(ISCSIName.printable(text))", "is no number, 0 to 16383 are allowed")
     }
     try self.init(number)
@@ -30,4 +30,12 @@ public struct LUN: Sendable, Hashable, Comparable, CustomStringConvertible {
 
   /// Orders by the number.
   public static func < (left: LUN, right: LUN) -> Bool { left.number < right.number }
+}
+
+extension Int {
+  /// A number in plain decimal digits, without the signs that change nothing: `+1` and `-0` are typing errors.
+  init?(decimal text: some StringProtocol) {
+    guard let number = Int(text), !text.hasPrefix("+"), !text.hasPrefix("-0") else { return nil }
+    self = number
+  }
 }

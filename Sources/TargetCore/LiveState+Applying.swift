@@ -12,7 +12,7 @@ extension LiveState {
     case .addUnit(let name, let unit), .replaceUnit(let name, let unit, _):
       targets[name]?.units[unit.lun] = unit
     case .setUnit(let name, let unit): targets[name]?.units[unit.lun]?.take(unit)
-    case .resizeUnit: break
+    case .resizeUnit(let name, let lun, let size): targets[name]?.units[lun]?.size = size
     case .removeUnit(let name, let lun, _): targets[name]?.units[lun] = nil
     case .setParameter(let name, let parameter, let value): targets[name]?.parameters[parameter] = value
     case .setAttribute(let name, let attribute, let value): targets[name]?.attributes[attribute] = value
@@ -24,7 +24,9 @@ extension LiveState {
     case .clearAccount(let name, let direction, let user):
       withAccounts(of: name) { $0.clear(user, direction) }
     case .addPortal(let name, let portal):
-      if let name { targets[name]?.portals?.insert(portal) } else { portals.insert(portal) }
+      guard let name else { return _ = portals.insert(portal) }
+      // A new target has no set of portals yet.
+      if let now = targets[name] { targets[name]?.portals = (now.portals ?? []).union([portal]) }
     case .removePortal(let name, let portal):
       if let name { targets[name]?.portals?.remove(portal) } else { portals.remove(portal) }
     case .closeSession(let name, let id): targets[name]?.sessions.removeAll { $0.id == id }

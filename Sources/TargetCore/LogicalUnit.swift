@@ -6,6 +6,8 @@ public enum Backing: Sendable, Hashable, CustomStringConvertible {
   case path(String)
   /// Nothing, such as a drive without a medium.
   case none
+  /// Something that was not asked for, in a state that was read without the settings of logical units.
+  case unread
 
   /// Checks a path.
   ///
@@ -25,11 +27,12 @@ public enum Backing: Sendable, Hashable, CustomStringConvertible {
     self = .path(path)
   }
 
-  /// The path, or `none`.
+  /// The path, or a word for what is none.
   public var description: String {
     switch self {
     case .path(let path): path
     case .none: "none"
+    case .unread: "unread"
     }
   }
 }
@@ -85,6 +88,8 @@ public struct LogicalUnit: Sendable, Hashable {
   public var product: String?
   /// The revision in standard INQUIRY data, 4 bytes.
   public var revision: String?
+  /// The persistent reservation that it holds, as the implementation tells it.
+  public var reservation: String?
   /// Who sees it; nil means everyone who may log in.
   public var initiators: [Initiator]?
   /// The implementation's own settings, by its own names.

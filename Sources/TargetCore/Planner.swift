@@ -64,6 +64,7 @@ public struct Planner: Sendable {
     let created = Set(
       changes.compactMap { if case .createTarget(let name, _) = $0 { name } else { nil } })
     for change in changes { byPhase[Phase(change, created: created).rawValue].append(change) }
+    byPhase[Phase.createTargets.rawValue].sortNumberedFirst()
 
     var stages: [Stage] = []
     for phase in Phase.allCases {
@@ -73,6 +74,7 @@ public struct Planner: Sendable {
         let change = try numbered(change, &numbers)
         try checkExistence(change, in: state)
         let steps = try backend.steps(for: change, in: state)
+        if case .deleteTarget(let name, _) = change { numbers.release(state.targets[name]?.id) }
         state.apply(change)
         if case .createTarget(let name, _) = change {
           state.targets[name]?.enabled = backend.capabilities.newTargetsAreEnabled
@@ -145,6 +147,14 @@ extension Planner {
   }
 }
 
+extension [Change] {
+  /// Puts the targets that ask for a number before those that take any, which could take it from them.
+  fileprivate mutating func sortNumberedFirst() {
+    func asks(_ change: Change) -> Bool { if case .createTarget(_, .some) = change { true } else { false } }
+    self = filter(asks) + filter { !asks($0) }
+  }
+}
+
 /// The numbers of targets, for giving new ones out.
 private struct TargetNumbers {
   private var owners: [UInt32: TargetName]
@@ -154,6 +164,11 @@ private struct TargetNumbers {
     owners = [:]
     for target in state.targets.values { if let id = target.id { owners[id] = target.name } }
     highest = owners.keys.max() ?? 0
+  }
+
+  /// Makes a number free for a target that asks for it.
+  mutating func release(_ id: UInt32?) {
+    if let id { owners[id] = nil }
   }
 
   /// Counts on from the highest, so that a number is not given again while anything may still know it; takes the

@@ -60,13 +60,14 @@ public struct Portal: Sendable, Hashable, Comparable, CustomStringConvertible {
     (address.isIPv6 ? "[\(address)]" : "\(address)") + ":\(port)" + (iser ? ",iser" : "")
   }
 
-  /// Orders by address, then by port.
+  /// Orders by address, then by zone, port and transport.
   public static func < (left: Portal, right: Portal) -> Bool {
     let (leftKey, rightKey) = (left.address.bytes, right.address.bytes)
     if leftKey != rightKey {
       return leftKey.count != rightKey.count
         ? leftKey.count < rightKey.count : leftKey.lexicographicallyPrecedes(rightKey)
     }
-    return (left.port, left.iser ? 1 : 0) < (right.port, right.iser ? 1 : 0)
+    return (left.address.zone ?? "", left.port, left.iser ? 1 : 0)
+      < (right.address.zone ?? "", right.port, right.iser ? 1 : 0)
   }
 }

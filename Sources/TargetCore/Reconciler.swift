@@ -163,8 +163,8 @@ public struct Reconciler: Sendable {
   ///
   /// A unit without a list of its own is for everyone whom the target's list names.
   private func newAudience(of unit: LogicalUnit, _ spec: TargetSpec, _ now: LogicalUnit) -> [Initiator]? {
-    guard capabilities.unitInitiators, let wanted = unit.initiators ?? spec.initiators else { return nil }
-    guard let seen = now.initiators else { return unit.initiators == nil ? nil : wanted }
+    guard let seen = now.initiators else { return unit.initiators == [.all] ? nil : unit.initiators }
+    guard let wanted = unit.initiators ?? spec.initiators else { return nil }
     return Set(seen) == Set(wanted) ? nil : wanted
   }
 

@@ -68,7 +68,7 @@ public enum SessionParameter: String, Sendable, Hashable, CaseIterable, Comparab
     }
     switch domain {
     case .number(let range):
-      guard let number = Int(text), range.contains(number), !text.hasPrefix("+") else {
+      guard let number = Int(decimal: text), range.contains(number) else {
         throw refuse("\(range.lowerBound) to \(range.upperBound) are allowed")
       }
       return String(number)

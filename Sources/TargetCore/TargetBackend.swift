@@ -45,9 +45,14 @@ public struct ReadDetail: Sendable, Hashable {
   public var shared: Bool
   /// Whose counters are read.
   public var statistics: Scope
+  /// Whose logical units are read with their settings; of others it may be their numbers and stores only.
+  public var units: Scope
 
   /// What to read; by default no more than the targets.
-  public init(parameters: Scope = .none, shared: Bool = false, statistics: Scope = .none) {
+  public init(
+    parameters: Scope = .none, shared: Bool = false, statistics: Scope = .none, units: Scope = .all
+  ) {
+    self.units = units
     self.parameters = parameters
     self.shared = shared
     self.statistics = statistics
@@ -66,6 +71,9 @@ public protocol TargetBackend: Sendable {
   var capabilities: Capabilities { get }
   /// How many chains of one stage may run at once.
   var concurrency: Int { get }
+  /// Whether the answer to an operation tells what became of it, as the error number of a write into configfs does;
+  /// reading back then looks at what is there, and not at every setting again.
+  var answersAreProof: Bool { get }
   /// The name of the lock that keeps its writers apart.
   var lockName: String { get }
 

@@ -9,7 +9,7 @@ struct AccessCommand: ParsableCommand {
 
   struct Allow: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Lets initiators log in to a target.",
+      commandName: "allow", abstract: "Lets initiators log in to a target.",
       discussion: """
         EXAMPLES
           quartet access allow iqn.2011-12.com.example:disk1 iqn.1993-08.org.debian:01:web
@@ -28,6 +28,7 @@ struct AccessCommand: ParsableCommand {
 
   struct Deny: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "deny",
       abstract: "Stops letting initiators log in; their sessions stay until they are closed.",
       discussion: "EXAMPLE\n  quartet access deny iqn.2011-12.com.example:disk1 192.168.0.0/24")
     @OptionGroup var common: CommonOptions
@@ -43,7 +44,7 @@ struct AccessCommand: ParsableCommand {
 
   struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Lists who may log in.", discussion: "EXAMPLE\n  quartet access list")
+      commandName: "list", abstract: "Lists who may log in.", discussion: "EXAMPLE\n  quartet access list")
     @OptionGroup var common: CommonOptions
     @Argument(help: "The target's name; all targets without it.") var target: String?
 

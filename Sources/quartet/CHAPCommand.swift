@@ -50,6 +50,7 @@ struct CHAPCommand: ParsableCommand {
 
   struct Clear: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "clear",
       abstract: "Removes an account; the last incoming one leaves a target that asks nobody for a proof.",
       discussion: "EXAMPLE\n  quartet chap clear iqn.2011-12.com.example:disk1 jack")
     @OptionGroup var common: CommonOptions

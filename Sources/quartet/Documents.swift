@@ -60,6 +60,7 @@ struct UnitDocument: Encodable {
   var cache: String?
   var thin, removable, online: Bool?
   var scsiID, serial, vendor, product, revision: String?
+  var reservation: String?
   var initiators: [String]?
   var attributes: [String: String]
 
@@ -81,6 +82,7 @@ struct UnitDocument: Encodable {
     vendor = unit.vendor
     product = unit.product
     revision = unit.revision
+    reservation = unit.reservation
     initiators = unit.initiators?.sorted().map(\.description)
     attributes = unit.attributes
   }

@@ -10,7 +10,7 @@ struct LUNCommand: ParsableCommand {
 
   struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Lists the logical units of a target, or of all.",
+      commandName: "list", abstract: "Lists the logical units of a target, or of all.",
       discussion: "EXAMPLE\n  quartet lun list iqn.2011-12.com.example:disk1")
     @OptionGroup var common: CommonOptions
     @Argument(help: "The target's name; all targets without it.") var target: String?
@@ -36,7 +36,7 @@ struct LUNCommand: ParsableCommand {
 
   struct Add: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Adds a logical unit.",
+      commandName: "add", abstract: "Adds a logical unit.",
       discussion: """
         Without --serial and --scsi-id it gets an identity made of the target's name and the LUN. Without --cache
         a write is acknowledged when it is on stable storage.
@@ -69,7 +69,7 @@ struct LUNCommand: ParsableCommand {
 
   struct Remove: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Removes a logical unit; the data stays.",
+      commandName: "remove", abstract: "Removes a logical unit; the data stays.",
       discussion: """
         Refused while initiators are logged in. With --force their connections are closed first; they come back
         and find the logical unit gone.
@@ -90,7 +90,7 @@ struct LUNCommand: ParsableCommand {
 
   struct Resize: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Makes a logical unit show the size that its backing has now.",
+      commandName: "resize", abstract: "Makes a logical unit show the size that its backing has now.",
       discussion: """
         Grow the file or volume first. Initiators see the new size after a rescan.
 

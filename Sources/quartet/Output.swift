@@ -89,6 +89,7 @@ enum Output {
       let fields = UnitField.allCases.compactMap { field in unit[field].map { "\(field.rawValue)=\($0)" } }
       let own = unit.attributes.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
       lines.append("    " + (fields + own).joined(separator: " "))
+      if let reservation = unit.reservation { lines.append("    reservation: \(reservation)") }
     }
     for session in target.sessions {
       let from = session.connections.compactMap { $0.address?.description }.joined(separator: ",")

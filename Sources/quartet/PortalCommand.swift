@@ -11,7 +11,7 @@ struct PortalCommand: ParsableCommand {
 
   struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Lists the portals.", discussion: "EXAMPLE\n  quartet portal list")
+      commandName: "list", abstract: "Lists the portals.", discussion: "EXAMPLE\n  quartet portal list")
     @OptionGroup var common: CommonOptions
 
     func run() async throws {
@@ -29,7 +29,7 @@ struct PortalCommand: ParsableCommand {
 
   struct Add: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Adds a portal.",
+      commandName: "add", abstract: "Adds a portal.",
       discussion: "EXAMPLES\n  quartet portal add 192.168.0.100:3260\n  quartet portal add '[fd00::1]:3260'")
     @OptionGroup var common: CommonOptions
     @OptionGroup var change: ChangeOptions
@@ -43,7 +43,7 @@ struct PortalCommand: ParsableCommand {
 
   struct Remove: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Removes a portal; sessions through it stay.",
+      commandName: "remove", abstract: "Removes a portal; sessions through it stay.",
       discussion: "EXAMPLE\n  quartet portal remove 192.168.0.100:3260")
     @OptionGroup var common: CommonOptions
     @OptionGroup var change: ChangeOptions

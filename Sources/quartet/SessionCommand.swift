@@ -8,7 +8,7 @@ struct SessionCommand: ParsableCommand {
 
   struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Lists the sessions with their connections.",
+      commandName: "list", abstract: "Lists the sessions with their connections.",
       discussion: "EXAMPLE\n  quartet session list --statistics --json")
     @OptionGroup var common: CommonOptions
     @Argument(help: "The target's name; all targets without it.") var target: String?
@@ -42,7 +42,7 @@ struct SessionCommand: ParsableCommand {
 
   struct Close: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Closes a session; an initiator that may log in comes back at once.",
+      commandName: "close", abstract: "Closes a session; an initiator that may log in comes back at once.",
       discussion: "EXAMPLE\n  quartet session close iqn.2011-12.com.example:disk1 7")
     @OptionGroup var common: CommonOptions
     @OptionGroup var change: ChangeOptions

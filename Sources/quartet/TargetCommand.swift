@@ -10,7 +10,8 @@ struct TargetCommand: ParsableCommand {
 
   struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Lists the targets.", discussion: "EXAMPLE\n  quartet target list --json")
+      commandName: "list", abstract: "Lists the targets.", discussion: "EXAMPLE\n  quartet target list --json"
+    )
     @OptionGroup var common: CommonOptions
 
     func run() async throws {
@@ -31,7 +32,7 @@ struct TargetCommand: ParsableCommand {
 
   struct Show: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Shows everything of one target.",
+      commandName: "show", abstract: "Shows everything of one target.",
       discussion: "EXAMPLE\n  quartet target show iqn.2011-12.com.example:disk1")
     @OptionGroup var common: CommonOptions
     @Argument(help: "The target's name.") var name: String
@@ -50,6 +51,7 @@ struct TargetCommand: ParsableCommand {
 
   struct Create: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "create",
       abstract: "Creates a target, with its logical units and access where they are named.",
       discussion: """
         Nobody may log in unless --allow says so; CHAP is set with `quartet chap set` or in a state file.
@@ -87,7 +89,7 @@ struct TargetCommand: ParsableCommand {
 
   struct Delete: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Deletes a target with its logical units; the data stays.",
+      commandName: "delete", abstract: "Deletes a target with its logical units; the data stays.",
       discussion: """
         Refused while initiators are logged in. With --force logins are refused first, then the connections are
         closed and their end is awaited, for at most ten seconds.
@@ -107,7 +109,7 @@ struct TargetCommand: ParsableCommand {
 
   struct Enable: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Takes a target into service.",
+      commandName: "enable", abstract: "Takes a target into service.",
       discussion: "EXAMPLE\n  quartet target enable iqn.2011-12.com.example:disk1")
     @OptionGroup var common: CommonOptions
     @OptionGroup var change: ChangeOptions
@@ -118,7 +120,7 @@ struct TargetCommand: ParsableCommand {
 
   struct Disable: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Takes a target out of service; it stays configured.",
+      commandName: "disable", abstract: "Takes a target out of service; it stays configured.",
       discussion: "EXAMPLE\n  quartet target disable iqn.2011-12.com.example:disk1")
     @OptionGroup var common: CommonOptions
     @OptionGroup var change: ChangeOptions

@@ -20,6 +20,7 @@ extension LIOBackend {
     }
     if detail.shared {
       try reader.readBackstores()
+      try reader.readStoredReservations()
       try reader.readDiscovery()
     }
     return reader.state
@@ -84,7 +85,8 @@ struct LIOReader {
     try readPortals(into: &target)
     for entry in try entries(group + "/lun") where entry.hasPrefix("lun_") {
       guard let number = Int(entry.dropFirst(4)), let lun = try? LUN(number) else { continue }
-      try readUnit(lun, into: &target)
+      try readUnit(lun, settings: detail.units.contains(name), into: &target)
+      if detail.parameters.contains(name) { try readUnitAttributes(lun, into: &target) }
     }
     var nodes: [ISCSIName] = []
     for entry in try entries(group + "/acls") {
@@ -146,12 +148,14 @@ struct LIOReader {
     let ours = FilePath("\(folder)/\(LIOPaths.link)")
     if let destination = try? host.readLink(ours) { return (LIOPaths.link, destination.string) }
     for entry in try entries(folder) {
-      if let destination = try? host.readLink(FilePath("\(folder)/\(entry)")) { return (entry, destination.string) }
+      if let destination = try? host.readLink(FilePath("\(folder)/\(entry)")) {
+        return (entry, destination.string)
+      }
     }
     return nil
   }
 
-  private mutating func readUnit(_ lun: LUN, into target: inout Target) throws {
+  private mutating func readUnit(_ lun: LUN, settings: Bool, into target: inout Target) throws {
     let name = target.name
     let path = LIOPaths.unit(name, lun)
     guard let (link, destination) = try link(in: path), let backstore = Backstore(link: destination) else {
@@ -163,17 +167,18 @@ struct LIOReader {
     state.facts["device \(name) \(lun)"] = backstore.device
     uses[backstore.device, default: 0] += 1
     if uses[backstore.device, default: 0] > 1 { state.facts["shared \(backstore.device)"] = "true" }
-    var unit = try devices[backstore.device] ?? readDevice(backstore)
+    var unit = try devices[backstore.device] ?? readDevice(backstore, settings: settings)
     devices[backstore.device] = unit
     unit.lun = lun
     target.units[lun] = unit
   }
 
-  private func readDevice(_ backstore: Backstore) throws -> LogicalUnit {
+  private func readDevice(_ backstore: Backstore, settings: Bool) throws -> LogicalUnit {
     let device = backstore.device
-    var unit = LogicalUnit(lun: try LUN(0), backing: .none)
+    var unit = LogicalUnit(lun: try LUN(0), backing: settings ? .none : .unread)
     unit.store = backstore.plugin
     unit.scsiID = backstore.name
+    guard settings else { return unit }
     unit.deviceType = backstore.plugin == "pscsi" ? .passthrough : .disk
     let info = (try? host.text(FilePath(device + "/info"))) ?? ""
     if let path = try value(device + "/udev_path"), !path.isEmpty { unit.backing = .path(path) }
@@ -187,6 +192,12 @@ struct LIOReader {
       if unit.backing == .none, let path = word(after: "File:") { unit.backing = .path(String(path)) }
       unit.size = word(after: "Size:").flatMap { UInt64($0) }
       unit.cache = word(after: "Mode:") == "Buffered-WCE" ? .back : .through
+    case "rd_mcp":
+      // TCM RamDisk ID: 0  RamDisk Makeup: rd_mcp / PAGES/PAGE_SIZE: 1024*4096  SG_table_count: 1
+      if let makeup = word(after: "PAGES/PAGE_SIZE:")?.split(separator: "*"), makeup.count == 2 {
+        unit.attributes["rd_pages"] = String(makeup[0])
+        unit.size = UInt64(makeup[0]).map { $0 &* 4096 }
+      }
     case "iblock":
       // iBlock device: vda  UDEV PATH: /dev/vda  readonly: 0
       unit.readOnly = word(after: "readonly:").map { $0 == "1" }
@@ -201,6 +212,18 @@ struct LIOReader {
     unit.product = try value(device + "/wwn/product_id").map(Self.behindColon)
     unit.revision = try value(device + "/wwn/revision").map(Self.behindColon)
     return unit
+  }
+
+  /// The kernel's settings of a device, its port group and its reservation: 120 system calls, so not for a summary.
+  private func readUnitAttributes(_ lun: LUN, into target: inout Target) throws {
+    guard let device = state.facts["device \(target.name) \(lun)"] else { return }
+    for attribute in Capabilities.lio.unitAttributes where attribute != "rd_pages" {
+      target.units[lun]?.attributes[attribute] = try value("\(device)/\(LIOPaths.attribute(attribute))")
+    }
+    if let holder = try value(device + "/pr/res_holder"), !holder.hasPrefix("No SPC-3 Reservation holder") {
+      let type = try value(device + "/pr/res_pr_type").map { "; " + $0 } ?? ""
+      target.units[lun]?.reservation = holder + type
+    }
   }
 
   private static func behindColon(_ text: String) -> String {
@@ -260,6 +283,18 @@ struct LIOReader {
         let device = "\(folder)/\(name)"
         state.facts["backstore \(device)"] = uses[device] == nil ? "unused" : "used"
       }
+    }
+  }
+
+  /// What the kernel stored of persistent reservations, below the folder that it says.
+  mutating func readStoredReservations() throws {
+    guard let root = try value(LIOPaths.root + "/dbroot"), root.hasPrefix("/") else { return }
+    let folder = root + "/pr"
+    if try host.status(FilePath(root)) == nil { state.facts["missing dbroot"] = root }
+    if try host.status(FilePath(folder)) == nil { state.facts["missing pr"] = folder }
+    for name in try entries(folder) where name.hasPrefix("aptpl_") {
+      guard let text = try? host.text(FilePath(folder + "/" + name)) else { continue }
+      state.facts["aptpl \(name.dropFirst("aptpl_".count))"] = text
     }
   }
 

@@ -14,13 +14,15 @@ struct LIOBackend: TargetBackend {
   var capabilities: Capabilities { .lio }
   // Backstores in different HBAs are made side by side; more than four at a time gains nothing going up.
   var concurrency: Int { 4 }
+  var answersAreProof: Bool { true }
   var lockName: String { "lio" }
 
   func probe(_ host: any Host) async -> Probe {
     do {
       if try host.status(FilePath(LIOPaths.fabric)) != nil {
         let version = try? host.text(FilePath(LIOPaths.root + "/version")).trimmed
-        return Probe(installed: true, running: true, version: version, detail: "configfs has \(LIOPaths.fabric)")
+        return Probe(
+          installed: true, running: true, version: version, detail: "configfs has \(LIOPaths.fabric)")
       }
       let loaded = try host.isModuleLoaded("target_core_mod")
       let installed = loaded || host.executable("targetcli") != nil
@@ -53,7 +55,9 @@ struct LIOBackend: TargetBackend {
     switch (operation, answer) {
     // An HBA or a portal group that a killed run left behind is as good as a new one.
     case (.createDirectory(let path), .failure(let failure)) where failure.code == .exists:
-      return LIOPaths.mayStandAlready(path.display) ? .done : .failed(failure)
+      // dbroot and its folder pr are outside of configfs.
+      let path = path.display
+      return LIOPaths.mayStandAlready(path) || !path.hasPrefix(LIOPaths.configfs) ? .done : .failed(failure)
     // mount(8) says with 32 that it is mounted already.
     case (.run(let command), .success(.command(let result))) where command.argv.first == "mount":
       return result.status == 0 || result.errors.contains("already mounted")

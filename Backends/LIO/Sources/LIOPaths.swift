@@ -12,6 +12,18 @@ enum LIOPaths {
   /// The name of the links that Quartet makes; targetcli gives them random names.
   static let link = "backstore"
 
+  /// Settings of the default target port group of a device.
+  static let aluaAttributes: Set<String> = [
+    "alua_access_state", "alua_access_type", "alua_write_metadata", "implicit_trans_secs",
+    "nonop_delay_msecs",
+    "preferred", "trans_delay_msecs",
+  ]
+
+  /// The file of a logical unit's attribute, below its device.
+  static func attribute(_ name: String) -> String {
+    aluaAttributes.contains(name) ? "alua/default_tg_pt_gp/\(name)" : "attrib/\(name)"
+  }
+
   static func target(_ name: TargetName) -> String { "\(fabric)/\(name)" }
   static func group(_ name: TargetName) -> String { "\(fabric)/\(name)/tpgt_1" }
   static func unit(_ name: TargetName, _ lun: LUN) -> String { "\(group(name))/lun/lun_\(lun)" }
@@ -51,7 +63,9 @@ struct Backstore: Hashable {
     let parts = link.split(separator: "/")
     guard parts.count >= 3, parts[parts.count - 3] == "core" else { return nil }
     let hba = parts[parts.count - 2]
-    guard let cut = hba.lastIndex(of: "_"), let index = UInt32(hba[hba.index(after: cut)...]) else { return nil }
+    guard let cut = hba.lastIndex(of: "_"), let index = UInt32(hba[hba.index(after: cut)...]) else {
+      return nil
+    }
     plugin = String(hba[..<cut])
     self.index = index
     name = String(parts[parts.count - 1])

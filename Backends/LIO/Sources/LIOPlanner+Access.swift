@@ -16,7 +16,8 @@ extension LIOPlanner {
     case .name(let node):
       var steps = [make(LIOPaths.acl(name, node))]
       for direction in CHAPDirection.allCases {
-        let accounts = direction == .incoming ? target.chap.incoming : [target.chap.outgoing].compactMap { $0 }
+        let accounts =
+          direction == .incoming ? target.chap.incoming : [target.chap.outgoing].compactMap { $0 }
         for account in accounts {
           steps += try credentials(account, direction, in: LIOPaths.acl(name, node) + "/auth")
         }
@@ -89,7 +90,8 @@ extension LIOPlanner {
 
   func clearAccount(_ user: CHAPUser, _ direction: CHAPDirection, of name: TargetName?) throws -> [Step] {
     guard let name else {
-      let open = direction == .incoming
+      let open =
+        direction == .incoming
         ? [set(LIOPaths.discovery + "/enforce_discovery_auth", to: "0", from: "1")] : []
       return open + clearing(direction, in: LIOPaths.discovery)
     }

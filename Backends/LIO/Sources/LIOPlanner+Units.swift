@@ -16,13 +16,19 @@ extension LIOPlanner {
     }
     var steps = try leftover(backstore, place: place)
     steps += [make(backstore.hba), make(backstore.device)]
-    steps.append(step(.write(path: "\(backstore.device)/control", contents: Text(try control(of: unit, plugin, place)))))
-    if case .path(let path) = unit.backing { steps.append(set("\(backstore.device)/udev_path", to: path, from: nil)) }
-    steps.append(set("\(backstore.device)/enable", to: "1", from: nil))
-    for (file, value) in identity(of: unit) { steps.append(set("\(backstore.device)/\(file)", to: value, from: nil)) }
-    for (attribute, value) in attributes(of: unit, plugin) {
-      steps.append(set("\(backstore.device)/attrib/\(attribute)", to: value, from: nil))
+    steps.append(
+      step(.write(path: "\(backstore.device)/control", contents: Text(try control(of: unit, plugin, place)))))
+    if case .path(let path) = unit.backing {
+      steps.append(set("\(backstore.device)/udev_path", to: path, from: nil))
     }
+    steps.append(set("\(backstore.device)/enable", to: "1", from: nil))
+    for (file, value) in identity(of: unit) {
+      steps.append(set("\(backstore.device)/\(file)", to: value, from: nil))
+    }
+    for (attribute, value) in attributes(of: unit, plugin) {
+      steps.append(set("\(backstore.device)/\(LIOPaths.attribute(attribute))", to: value, from: nil))
+    }
+    steps += reservationSteps(unit, backstore)
     let lun = LIOPaths.unit(name, unit.lun)
     if state.facts["empty \(name) \(unit.lun)"] == nil { steps.append(make(lun)) }
     steps.append(link("\(lun)/\(LIOPaths.link)", to: backstore.device))
@@ -70,7 +76,8 @@ extension LIOPlanner {
     if let readOnly = unit.readOnly {
       if target.initiators.contains(.all) {
         throw Failure(
-          .unsupported, "lun \(unit.lun) of \(name)", "cannot change between read-only and writable for everyone",
+          .unsupported, "lun \(unit.lun) of \(name)",
+          "cannot change between read-only and writable for everyone",
           remedy: "name the initiators, or replace the logical unit")
       }
       for node in nodes(of: target) where isMapped(now, to: node, of: name) {
@@ -98,12 +105,11 @@ extension LIOPlanner {
   }
 
   /// A block device's size is read by the kernel itself; a file's is what its control file was told last.
-  func resizeUnit(_ lun: LUN, of name: TargetName) throws -> [Step] {
-    guard let unit = try target(name).units[lun], case .path(let path) = unit.backing else {
+  func resizeUnit(_ lun: LUN, of name: TargetName, to size: UInt64?) throws -> [Step] {
+    guard let unit = try target(name).units[lun], case .path = unit.backing else {
       throw Failure(.invalid, "lun \(lun) of \(name)", "has no backing whose size could have changed")
     }
-    guard unit.store == "fileio" else { return [] }
-    guard let size = state.facts["size \(path)"] else { return [] }
+    guard unit.store == "fileio", let size else { return [] }
     let control = "\(backstore(of: unit, name).device)/control"
     return [
       step(
@@ -114,7 +120,9 @@ extension LIOPlanner {
 
   /// Where a logical unit's backstore stands: as it was found, or as this plan makes it.
   private func backstore(of unit: LogicalUnit, _ name: TargetName) -> Backstore {
-    if let device = state.facts["device \(name) \(unit.lun)"], let found = Backstore(link: device) { return found }
+    if let device = state.facts["device \(name) \(unit.lun)"], let found = Backstore(link: device) {
+      return found
+    }
     return Backstore(
       plugin: unit.store ?? "fileio", name: unit.scsiID ?? Identity.derived(target: name, lun: unit.lun))
   }
@@ -123,12 +131,29 @@ extension LIOPlanner {
   private func leftover(_ backstore: Backstore, place: String) throws -> [Step] {
     guard let use = state.facts["backstore \(backstore.device)"] else { return [] }
     guard use == "unused" else {
-      throw Failure(.exists, place, "cannot be called \(backstore.name), that backstore is exported already",
+      throw Failure(
+        .exists, place, "cannot be called \(backstore.name), that backstore is exported already",
         remedy: "give it another scsiID")
     }
     return [
       step(.removeDirectory(path: Text(backstore.device))), step(.removeDirectory(path: Text(backstore.hba))),
     ]
+  }
+
+  /// Persistent reservations that the kernel stored when they were made with APTPL: it takes them back only before a
+  /// LUN shows the device (target_pr_res_aptpl_metadata_store in drivers/target/target_core_configfs.c).
+  private func reservationSteps(_ unit: LogicalUnit, _ backstore: Backstore) -> [Step] {
+    var steps: [Step] = []
+    // The kernel writes them below target/dbroot, and makes no folder there by itself.
+    for folder in [state.facts["missing dbroot"], state.facts["missing pr"]].compactMap({ $0 }) {
+      steps.append(step(.createDirectory(path: Text(folder))))
+    }
+    guard let serial = unit.serial, let stored = state.facts["aptpl \(serial)"] else { return steps }
+    for record in APTPLFile.registrations(stored) {
+      let file = "\(backstore.device)/pr/res_aptpl_metadata"
+      steps.append(step(.write(path: Text(file), contents: Text(record.joined(separator: ",")))))
+    }
+    return steps
   }
 
   private func plugin(of unit: LogicalUnit, place: String) throws -> String {
@@ -146,11 +171,11 @@ extension LIOPlanner {
       throw Failure(.unsupported, place, "cannot be without a backing", remedy: "name a file or block device")
     }
     switch plugin {
-    case "iblock", "pscsi": return "udev_path=\(path)" + (unit.readOnly == true && plugin == "iblock" ? ",readonly=1" : "")
+    case "iblock", "pscsi":
+      return "udev_path=\(path)" + (unit.readOnly == true && plugin == "iblock" ? ",readonly=1" : "")
     case "fileio":
       guard let size = unit.size else { return "fd_dev_name=\(path)" }
       return "fd_dev_name=\(path),fd_dev_size=\(size)" + (unit.cache == .back ? ",fd_buffered_io=1" : "")
-    case "rd_mcp": return "rd_pages=\((unit.size ?? 0) / 4096)"
     default: return "dev_config=\(path.dropFirst()),dev_size=\(unit.size ?? 0)"
     }
   }
@@ -166,12 +191,15 @@ extension LIOPlanner {
 
   private func attributes(of unit: LogicalUnit, _ plugin: String) -> [(String, String)] {
     var list: [(String, String)] = []
-    if let size = unit.blockSize, size != 512 || plugin != "fileio" { list.append(("block_size", String(size))) }
+    if let size = unit.blockSize, size != 512 || plugin != "fileio" {
+      list.append(("block_size", String(size)))
+    }
     if unit.cache == .back, plugin == "fileio" { list.append(("emulate_write_cache", "1")) }
     if let thin = unit.thin {
       list.append(("emulate_tpu", thin ? "1" : "0"))
       list.append(("emulate_tpws", thin ? "1" : "0"))
     }
-    return list + unit.attributes.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    let own = unit.attributes.filter { $0.key != "rd_pages" }
+    return list + own.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 }

@@ -16,7 +16,7 @@ struct LIOPlanner {
     case .replaceUnit(let name, let unit, _):
       return try removeUnit(unit.lun, from: name) + addUnit(unit, to: name)
     case .setUnit(let name, let unit): return try setUnit(unit, of: name)
-    case .resizeUnit(let name, let lun): return try resizeUnit(lun, of: name)
+    case .resizeUnit(let name, let lun, let size): return try resizeUnit(lun, of: name, to: size)
     case .removeUnit(let name, let lun, _): return try removeUnit(lun, from: name)
     case .setParameter(let name, let parameter, let value):
       let path = "\(LIOPaths.group(name))/param/\(parameter.rawValue)"
@@ -114,7 +114,8 @@ struct LIOPlanner {
 
   func addPortal(_ portal: Portal, to name: TargetName?) throws -> [Step] {
     guard let name else {
-      throw Failure(.invalid, "portal \(portal)", "needs a target, since each has its own portals",
+      throw Failure(
+        .invalid, "portal \(portal)", "needs a target, since each has its own portals",
         remedy: "say --target")
     }
     let path = LIOPaths.portal(name, portal)
@@ -123,13 +124,16 @@ struct LIOPlanner {
 
   func removePortal(_ portal: Portal, from name: TargetName?) throws -> [Step] {
     guard let name else {
-      throw Failure(.invalid, "portal \(portal)", "needs a target, since each has its own portals",
+      throw Failure(
+        .invalid, "portal \(portal)", "needs a target, since each has its own portals",
         remedy: "say --target")
     }
     return [remove(LIOPaths.portal(name, portal))]
   }
 
-  /// LIO has no file that closes a session. A node ACL closes its own when its queue depth changes; the session of
+  /// LIO has no file that closes a session.
+  ///
+  /// A node ACL closes its own when its queue depth changes; the session of
   /// a dynamic ACL is taken over by a named one, which closes it by going.
   func closeSession(_ id: String, of name: TargetName) throws -> [Step] {
     let target = try target(name)

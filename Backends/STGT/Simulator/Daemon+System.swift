@@ -86,7 +86,8 @@ extension Daemon {
       portals = []
       iscsiState = "stopped"
     case .show:
-      let list = targets.map { "        Target \($0.tid): \($0.name)\n" }.joined()
+      let list = targets.sorted { $0.order < $1.order }.map { "        Target \($0.tid): \($0.name)\n" }
+        .joined()
       return "LLDs:\n    iscsi: \(iscsiState)\n\(list)    iser: error\n"
     default: throw TgtadmError.invalidRequest
     }

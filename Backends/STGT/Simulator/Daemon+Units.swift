@@ -57,7 +57,8 @@ extension Daemon {
     let units = targets[target].units
     targets[target].units.insert(unit, at: units.firstIndex { unit.lun < $0.lun } ?? units.endIndex)
     for session in targets[target].sessions.indices {
-      targets[target].sessions[session].units.insert(.init(lun: unit.lun), at: 0)
+      targets[target].sessions[session].attend()
+      targets[target].sessions[session].units.insert(.init(lun: unit.lun, attentions: 0), at: 0)
     }
   }
 
@@ -70,7 +71,15 @@ extension Daemon {
     targets[target].units.remove(at: place)
     for session in targets[target].sessions.indices {
       targets[target].sessions[session].units.removeAll { $0.lun == lun }
+      targets[target].sessions[session].attend()
     }
+  }
+}
+
+extension Session {
+  /// Tells the initiator, at every unit, that the list of units has changed.
+  fileprivate mutating func attend() {
+    for index in units.indices { units[index].attentions += 1 }
   }
 }
 

@@ -6,6 +6,8 @@ struct Daemon {
   static let globalTarget: Int32 = -1
 
   var targets: [Target] = []
+  /// How many targets were made.
+  var targetCount = 0
   /// Newest first, as `account_list` is.
   var accounts: [Account] = []
   var discovery = BoundAccounts()

@@ -21,16 +21,17 @@ struct Session {
     var reads: UInt32 = 0
     var writtenBytes: UInt64 = 0
     var writes: UInt32 = 0
+    var errors: UInt32 = 0
+    /// Unit attentions that the next commands end in: first that of a new session.
+    var attentions: UInt32 = 1
   }
 
-  /// `struct iscsi_stats`, as far as it is shown.
+  /// `struct iscsi_stats`, as far as tgtd counts: it never finds a response or a Data-In PDU among what it sends,
+  /// since it looks at the request for the kind (`do_send` of usr/iscsi/iscsid.c).
   struct Traffic {
     var received: UInt64 = 0
     var sent: UInt64 = 0
-    var dataOut: UInt32 = 0
-    var dataIn: UInt32 = 0
     var commands: UInt32 = 0
-    var responses: UInt32 = 0
   }
 
   /// Its part of `--mode target --op show`.
@@ -137,7 +138,7 @@ extension Daemon {
     let read = CText.padded(unit.readBytes, 12) + " " + CText.padded(unit.reads, 6)
     let written = CText.padded(unit.writtenBytes, 12) + " " + CText.padded(unit.writes, 6)
     let head = [CText.padded(tid, 3), CText.padded(unit.lun, 3), CText.padded(session, 3)]
-    return (head + [read, read, written, written, "   0"]).joined(separator: " ") + "\n"
+    return (head + [read, read, written, written, CText.padded(unit.errors, 4)]).joined(separator: " ") + "\n"
   }
 }
 
@@ -145,8 +146,9 @@ extension Session {
   var connectionStatistics: String {
     [
       CText.padded(id, 3), CText.padded(connection, 3), CText.padded(traffic.received, 13),
-      CText.padded(traffic.sent, 13), CText.padded(traffic.dataOut, 12), CText.padded(traffic.dataIn, 11),
-      CText.padded(traffic.commands, 8), CText.padded(traffic.responses, 8),
+      CText.padded(traffic.sent, 13), CText.padded(0, 12), CText.padded(0, 11),
+      CText.padded(traffic.commands, 8),
+      CText.padded(0, 8),
     ].joined(separator: " ") + "\n"
   }
 }

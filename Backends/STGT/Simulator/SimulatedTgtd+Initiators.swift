@@ -28,7 +28,7 @@ extension SimulatedTgtd {
     }
   }
 
-  /// Counts one read and one write command of a session.
+  /// Counts one read and one write command of a session, and the errors by which it learns what is new at the unit.
   ///
   /// - Parameters:
   ///   - read: Bytes read; with 0 there was no such command.
@@ -65,23 +65,26 @@ extension SimulatedTgtd {
 }
 
 extension Session {
+  /// Lets the unit attentions end as many commands, as an initiator does before it goes on.
+  fileprivate mutating func clearAttentions(unit: Int) {
+    traffic.commands += units[unit].attentions + 1
+    units[unit].errors += units[unit].attentions
+    units[unit].attentions = 0
+  }
+
   fileprivate mutating func count(unit: Int, read: UInt64, written: UInt64) {
-    for bytes in [read, written] where bytes > 0 {
-      traffic.received += 48
-      traffic.sent += 48
-      traffic.commands += 1
-      traffic.responses += 1
-    }
+    clearAttentions(unit: unit)
+    traffic.received += written
+    traffic.sent += read
     if read > 0 {
+      traffic.commands += 1
       units[unit].readBytes += read
       units[unit].reads += 1
-      traffic.sent += read
-      traffic.dataIn += 1
     }
     if written > 0 {
+      traffic.commands += 1
       units[unit].writtenBytes += written
       units[unit].writes += 1
-      traffic.received += written
     }
   }
 }

@@ -10,7 +10,7 @@ extension SimulatedTgtd {
   /// Runs `tgtadm`, or starts this tgtd by `tgtd`.
   public func run(_ invocation: SimulatedInvocation, on host: SimulatedHost) -> SimulatedOutcome? {
     invocation.program == "tgtadm"
-      ? Self.administer(invocation, on: host) : startDaemon(invocation.argv.dropFirst(), on: host)
+      ? Self.administer(invocation, on: host) : startDaemon(invocation, on: host)
   }
 
   private static func administer(_ invocation: SimulatedInvocation, on host: SimulatedHost)
@@ -27,9 +27,8 @@ extension SimulatedTgtd {
     func ended(_ status: Int32, _ line: String) -> SimulatedOutcome {
       .ended(CommandResult(status: status, errors: "tgtadm: \(line)\n"))
     }
-    let socket = invocation.environment["TGT_IPC_SOCKET"] ?? "/var/run/tgtd/socket"
     do throws(Errno) {
-      switch try host.converse(with: FilePath("\(socket).\(line.controlPort)"), line.request.bytes) {
+      switch try host.converse(with: Self.socket(invocation, port: line.controlPort), line.request.bytes) {
       case .silence: return .hangs
       case .bytes(let reply): return outcome(of: reply, ended)
       }
@@ -59,20 +58,24 @@ extension SimulatedTgtd {
       CommandResult(status: 0, output: Array(reply.dropFirst(TgtadmReply.headerSize).prefix { $0 != 0 })))
   }
 
+  private static func socket(_ invocation: SimulatedInvocation, port: Int16) -> FilePath {
+    FilePath("\(invocation.environment["TGT_IPC_SOCKET"] ?? "/var/run/tgtd/socket").\(port)")
+  }
+
   /// tgtd goes to the background before it looks whether another one runs, so it always exits with 0.
-  private func startDaemon(_ arguments: ArraySlice<String>, on host: SimulatedHost) -> SimulatedOutcome? {
-    var rest = arguments
-    var port = "0"
+  private func startDaemon(_ invocation: SimulatedInvocation, on host: SimulatedHost) -> SimulatedOutcome? {
+    var rest = invocation.argv.dropFirst()
+    var port = Int16()
     var portals: String?
     while let word = rest.popFirst() {
       switch word {
-      case "-C", "--control-port": port = rest.popFirst() ?? ""
+      case "-C", "--control-port": port = rest.popFirst().flatMap { Int16($0) } ?? 0
       case "--iscsi": portals = rest.popFirst()
       case "-V", "--version": return .ended(CommandResult(status: 0, output: Array("1.0.85\n".utf8)))
       default: break
       }
     }
-    guard socketPath.string.hasSuffix(".\(port)") else { return nil }
+    guard Self.socket(invocation, port: port) == socketPath else { return nil }
     start(on: host, portals: portals)
     return .ended(CommandResult(status: 0))
   }

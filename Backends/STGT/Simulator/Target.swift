@@ -2,6 +2,8 @@
 struct Target {
   var tid: Int32
   var name: String
+  /// When it was made; drivers list their targets in that order.
+  let order: Int
   var isReady = true
   /// In the order of their numbers.
   var units: [Unit] = []
@@ -58,7 +60,9 @@ extension Daemon {
     guard !targets.contains(where: { $0.tid == tid || $0.name == name }) else {
       throw TgtadmError.targetExists
     }
-    var target = Target(tid: tid, name: name, nopInterval: nopInterval, nopCount: nopCount)
+    targetCount += 1
+    var target = Target(
+      tid: tid, name: name, order: targetCount, nopInterval: nopInterval, nopCount: nopCount)
     target.units = [Unit(lun: 0, tid: tid, type: DeviceType.controller, store: "null")]
     targets.insert(target, at: targets.firstIndex { tid < $0.tid } ?? targets.endIndex)
   }

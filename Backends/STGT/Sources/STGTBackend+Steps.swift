@@ -13,7 +13,7 @@ extension STGTBackend {
     case .replaceUnit(let name, let unit, let force):
       return try planner.removeUnit(unit.lun, from: name, force: force) + planner.addUnit(unit, to: name)
     case .setUnit(let name, let unit): return try planner.setUnit(unit, of: name)
-    case .resizeUnit(let name, let lun): return try planner.resizeUnit(lun, of: name)
+    case .resizeUnit(let name, let lun, _): return try planner.resizeUnit(lun, of: name)
     case .removeUnit(let name, let lun, let force):
       return try planner.removeUnit(lun, from: name, force: force)
     case .setParameter(let name, let parameter, let value):

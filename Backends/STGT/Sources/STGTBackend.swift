@@ -33,6 +33,8 @@ struct STGTBackend: TargetBackend {
   var capabilities: Capabilities { .stgt }
   // One thread serves tgtd's management socket, one request after the other.
   var concurrency: Int { 1 }
+  // It answers 0 to some requests and does nothing, such as a block size that it does not like.
+  var answersAreProof: Bool { false }
   var lockName: String {
     "tgt"
       + channel.path.utf8.map { byte in

@@ -1,0 +1,19 @@
+import HostInterface
+import Testing
+
+@Suite struct LineEditTests {
+  @Test(
+    arguments: [
+      (.append("x"), "", "x\n"), (.append("x"), "a", "a\nx\n"), (.append("x"), "a\n", "a\nx\n"),
+      (.append("x"), "x\na\n", "x\na\n"), (.append("x"), "xx\n\n", "xx\n\nx\n"),
+      (.append("x"), "a\r\n", "a\r\nx\n"),
+      (.prepend("x"), "a\n", "x\na\n"), (.prepend("x"), "", "x\n"), (.prepend("x"), "a\nx\n", "a\nx\n"),
+      (.remove("x"), "x\na\nx\nxx\n", "a\nxx\n"), (.remove("x"), "x", ""), (.remove("x"), "", ""),
+      (.replace("x", with: "y"), "x\nxx\nx\n", "y\nxx\ny\n"), (.replace("x", with: "y"), "a\n", "a\n"),
+      (.remove("\u{e9}"), "e\u{301}\n", "e\u{301}\n"),
+    ] as [(LineEdit, String, String)])
+  func edits(_ edit: LineEdit, _ text: String, _ expected: String) {
+    #expect(Array(edit.applied(to: text).utf8) == Array(expected.utf8))
+    #expect(edit.applied(to: edit.applied(to: text)) == edit.applied(to: text))
+  }
+}
