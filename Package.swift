@@ -75,7 +75,7 @@ let package = Package(
       name: "BackendRegistry", dependencies: ["TargetCore"] + backends.map { .target(name: "\($0)Backend") },
       path: "Backends", exclude: backends, sources: ["Registry.swift"], swiftSettings: settings),
     library("Quartet", ["HostInterface", "TargetCore", "BackendRegistry", "LinuxHost", log, system]),
-    library("TargetBackendTesting", ["HostInterface", "TargetCore", "Simulation", "HostRecording", system]),
+    library("TargetBackendTesting", ["HostInterface", "TargetCore", "Quartet", "Simulation", system]),
     .executableTarget(
       name: "quartet-cli",
       dependencies: ["HostInterface", "TargetCore", "StateFile", "Quartet", arguments, log, system],

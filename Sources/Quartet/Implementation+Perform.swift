@@ -85,7 +85,7 @@ extension Implementation {
     var live = try await read(detail)
     var changes = try find(live)
     let others = Self.targetsToReadFully(changes, live)
-    if !others.isEmpty { live = try await read(ReadDetail(parameters: .some(others), shared: true)) }
+    if !others.isEmpty { live = try await read(detail.with(others)) }
     try refuseUnsupported(changes, live)
     var check = BackingCheck(host: host, capabilities: backend.capabilities, live: live)
     check.allowShared = options.sharedBacking
@@ -150,6 +150,20 @@ extension Implementation {
       return can(backend.capabilities)
     }.map(\.name)
     return names.isEmpty ? "" : ", \(names.joined(separator: " and ")) can"
+  }
+}
+
+extension ReadDetail {
+  /// The same and the parameters of some targets, with what all targets share.
+  fileprivate func with(_ names: Set<TargetName>) -> ReadDetail {
+    var detail = self
+    if case .some(let already) = parameters {
+      detail.parameters = .some(already.union(names))
+    } else if parameters == .none {
+      detail.parameters = .some(names)
+    }
+    detail.shared = true
+    return detail
   }
 }
 

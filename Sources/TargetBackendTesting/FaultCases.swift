@@ -1,0 +1,204 @@
+import HostInterface
+import Quartet
+import Simulation
+import TargetCore
+
+extension Conformance {
+  /// Every run of every scenario, disturbed at every call to the machine.
+  static let faults: [ConformanceCase] =
+    Scenario.all.flatMap { scenario in
+      [
+        ConformanceCase("error: at every call of \(scenario.name)") { trial in
+          try await trial.sweep(scenario.make, with: .error(.ioError))
+        },
+        ConformanceCase("garbage: as the answer to every call of \(scenario.name)") { trial in
+          try await trial.sweep(scenario.make, with: .garbage)
+        },
+        ConformanceCase("hang: at every call of \(scenario.name)") { trial in
+          try await trial.sweep(scenario.make, with: .hang)
+          try await trial.sweep(scenario.make, with: .hangAfter)
+        },
+        ConformanceCase("kill: at every call of \(scenario.name)") { trial in
+          try await trial.sweepKills(scenario.make, with: .kill)
+          try await trial.sweepKills(scenario.make, with: .killAfter)
+        },
+        ConformanceCase("error: at every call, and at every undoing, of \(scenario.name)") { trial in
+          try await trial.sweepPairs(scenario.make)
+        },
+        ConformanceCase("cancellation: at every step of \(scenario.name)") { trial in
+          try await trial.sweepCancellations(scenario.make)
+        },
+      ]
+    } + [
+      ConformanceCase("crash: of the implementation, at every step") { trial in
+        guard let kill = trial.world.kill else { throw Skip(reason: "this world cannot kill it") }
+        let (document, total) = try await trial.dryRun()
+        for number in 1...total {
+          try await trial.world.reset()
+          var options = PerformOptions()
+          options.observe = { event in
+            if case .starting(_, number, _) = event { kill() }
+          }
+          try await trial.expect(.unavailable, .garbled, of: "a run in which it dies at step \(number)") {
+            try await trial.implementation.apply(document, options: options)
+          }
+          try await trial.world.reset()
+          try await trial.implementation.apply(document)
+          let state = try await trial.read()
+          for spec in document.targets { try trial.expectHolds(spec, in: state) }
+        }
+      }
+    ]
+}
+
+extension Trial {
+  fileprivate func dryRun() async throws -> (DesiredState, Int) {
+    let document = try await samples.richDocument()
+    var options = PerformOptions()
+    options.dryRun = true
+    return (document, try await implementation.apply(document, options: options).plan.steps.count)
+  }
+
+  /// Goes to the start of a scenario, made anew, since reset took the objects of the last one away.
+  private func begin(_ scenario: Scenario) async throws -> LiveState {
+    try await world.reset()
+    if scenario.start != DesiredState() { try await implementation.apply(scenario.start) }
+    return try await read()
+  }
+
+  /// The states before and after an undisturbed run, its plan, and how many calls it makes.
+  private func undisturbed(_ scenario: Scenario) async throws -> (
+    before: LiveState, after: LiveState, plan: Plan, calls: Int
+  ) {
+    let before = try await begin(scenario)
+    let host = FaultingHost(world.host, failing: nil)
+    let proposal = try await scenario.run(implementation(on: host), PerformOptions())
+    try expect(!proposal.plan.isEmpty, "the scenario has no steps")
+    return (before, try await read(), proposal.plan, host.callCount)
+  }
+
+  /// Fails one call after the other: the state is then as before or as wanted, or what is left is said; and doing it
+  /// again does it.
+  fileprivate func sweep(_ make: ScenarioMaker, with fault: HostFault) async throws {
+    let scenario = try await make(self)
+    let (before, after, plan, calls) = try await undisturbed(scenario)
+    for position in 1...calls {
+      let start = try await begin(scenario)
+      try expect(start, equals: before, "the start of the scenario is not what it was")
+      let host = FaultingHost(world.host, failing: position, with: fault)
+      let place = "\(fault) at call \(position) of \(calls)"
+      do {
+        _ = try await scenario.run(implementation(on: host), PerformOptions())
+        try expect(await read(), equals: after, "\(place): the run succeeds, and the state is another")
+      } catch let failure as Failure {
+        try await expectTruth(of: failure, place, before, after, plan)
+      }
+      _ = try await scenario.finish(implementation)
+      try expect(
+        await read(), equals: after, ignoringAccounts: true, "\(place): running again does not get there")
+    }
+  }
+
+  /// Expects that a failed run left the state as it was or as it should be, or that it says what is left.
+  private func expectTruth(
+    of failure: Failure, _ place: String, _ before: LiveState, _ after: LiveState, _ plan: Plan
+  ) async throws {
+    let now = try await read()
+    if failure.leftovers.isEmpty {
+      guard !after.differences(from: now).isEmpty else { return }
+      try expect(now, equals: before, "\(place): nothing is said to be left, and something is (\(failure))")
+      return
+    }
+    try expect(
+      !before.differences(from: now).isEmpty,
+      "\(place): the state is as before, and these are said to be left: \(failure.leftovers)")
+    let undoing = Set(plan.steps.flatMap(\.undo).map(\.display))
+    for left in failure.leftovers {
+      try expect(
+        undoing.contains { left.hasPrefix($0) },
+        "\(place): what is said to be left is no step that undoes: \(left)")
+    }
+    if let danger = danger(in: now, from: before, to: after) {
+      throw ConformanceFailure("\(place): what is left is dangerous: \(danger)", failure.leftovers)
+    }
+  }
+
+  /// Kills the program at one call after the other: nothing dangerous is left, and running again gets there.
+  fileprivate func sweepKills(_ make: ScenarioMaker, with fault: HostFault) async throws {
+    let scenario = try await make(self)
+    let (before, after, _, calls) = try await undisturbed(scenario)
+    for position in 1...calls {
+      _ = try await begin(scenario)
+      let host = FaultingHost(world.host, failing: position, with: fault)
+      let place = "\(fault) at call \(position) of \(calls)"
+      do {
+        _ = try await scenario.run(implementation(on: host), PerformOptions())
+        throw ConformanceFailure("\(place): the run succeeds although its program is dead")
+      } catch is Failure {}
+      if let danger = danger(in: try await read(), from: before, to: after) {
+        throw ConformanceFailure("\(place): \(danger)")
+      }
+      do {
+        _ = try await scenario.finish(implementation)
+      } catch let failure as Failure {
+        throw ConformanceFailure("\(place): running again fails: \(failure)", failure.leftovers)
+      }
+      try expect(
+        await read(), equals: after, ignoringAccounts: true, "\(place): running again does not get there")
+    }
+  }
+
+  /// Fails one call, and then one call of the undoing.
+  fileprivate func sweepPairs(_ make: ScenarioMaker) async throws {
+    let scenario = try await make(self)
+    let (before, after, plan, calls) = try await undisturbed(scenario)
+    for position in 1...calls {
+      // The undoing has no more calls than what was done.
+      for second in 1...calls {
+        _ = try await begin(scenario)
+        // Calls that fail above never reach the host below, so that the first call of the undoing has the number
+        // of the failed one there.
+        let below = FaultingHost(world.host, failing: position - 1 + second, with: .error(.ioError))
+        let host = FaultingHost(below, failing: position, with: .error(.ioError))
+        let place = "errors at call \(position) and at call \(second) behind it, of \(calls)"
+        do {
+          _ = try await scenario.run(implementation(on: host), PerformOptions())
+        } catch let failure as Failure {
+          try await expectTruth(of: failure, place, before, after, plan)
+        }
+        if below.callCount < position - 1 + second { break }
+        _ = try await scenario.finish(implementation)
+        try expect(
+          await read(), equals: after, ignoringAccounts: true, "\(place): running again does not get there")
+      }
+    }
+  }
+
+  /// Cancels the run at one step after the other: it is undone, or it is done.
+  fileprivate func sweepCancellations(_ make: ScenarioMaker) async throws {
+    let scenario = try await make(self)
+    let (before, after, plan, _) = try await undisturbed(scenario)
+    for number in 1...plan.steps.count {
+      _ = try await begin(scenario)
+      let place = "cancelled at step \(number) of \(plan.steps.count)"
+      let canceller = Canceller()
+      var options = PerformOptions()
+      options.observe = { event in
+        if case .starting(_, number, _) = event { canceller.cancel() }
+      }
+      let settled = options
+      let run = Task {
+        await canceller.waitUntilArmed()
+        return try await scenario.run(implementation, settled)
+      }
+      canceller.arm { run.cancel() }
+      do {
+        _ = try await run.value
+        try expect(await read(), equals: after, "\(place): the run succeeds, and the state is another")
+      } catch let failure as Failure {
+        try expect(failure.code == .interrupted, "\(place): it fails as \(failure.code): \(failure)")
+        try await expectTruth(of: failure, place, before, after, plan)
+      }
+    }
+  }
+}
