@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 
 /// A tgtd of this machine, started for one test.
-private final class RealTgtd {
+private final class RestartableTgtd {
   let directory: String
   let portal: String
   private var process: pid_t = 0
@@ -246,7 +246,7 @@ extension STGTSimulatorTests {
   func answersAsTheRealOne() throws {
     let variables = ProcessInfo.processInfo.environment
     let seed = variables["SEED"].flatMap { UInt64($0) } ?? .random(in: 0...9999)
-    let real = try RealTgtd()
+    let real = try RestartableTgtd()
     let model = SimulatedTgtd(
       socket: real.directory + "/socket", isRunning: false, addresses: ["127.0.0.1", "::1"])
     let host = SimulatedHost(services: [model])
