@@ -53,10 +53,9 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CLibAIO", providers: [.apt(["libaio-dev"]), .yum(["libaio-devel"])]),
-    .systemLibrary(
-      name: "CLibUdev", pkgConfig: "libudev", providers: [.apt(["libudev-dev"]), .yum(["systemd-devel"])]),
-    .systemLibrary(
-      name: "CLibKmod", pkgConfig: "libkmod", providers: [.apt(["libkmod-dev"]), .yum(["kmod-devel"])]),
+    // Without pkgConfig, which would link them: they are loaded when they are needed.
+    .systemLibrary(name: "CLibUdev", providers: [.apt(["libudev-dev"]), .yum(["systemd-devel"])]),
+    .systemLibrary(name: "CLibKmod", providers: [.apt(["libkmod-dev"]), .yum(["kmod-devel"])]),
 
     library("HostInterface", [system]),
     library(
@@ -80,6 +79,7 @@ let package = Package(
       name: "quartet-cli",
       dependencies: ["HostInterface", "TargetCore", "StateFile", "Quartet", arguments, log, system],
       path: "Sources/quartet", swiftSettings: settings),
+    .executableTarget(name: "bench-floor"),
     .executableTarget(
       name: "dev",
       dependencies: [

@@ -6,5 +6,5 @@ import HostInterface
 struct Dev: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "dev", abstract: "Demonstrates and measures Quartet.",
-    subcommands: [DemoCommand.self, BenchCommand.self])
+    subcommands: [DemoCommand.self, BenchCommand.self, PlanCommand.self])
 }
