@@ -80,10 +80,16 @@ let package = Package(
       dependencies: ["HostInterface", "TargetCore", "StateFile", "Quartet", arguments, log, system],
       path: "Sources/quartet", swiftSettings: settings),
     .executableTarget(name: "bench-floor"),
+    library("GuestProtocol", ["HostInterface"]),
+    .executableTarget(
+      name: "guest-agent", dependencies: ["GuestProtocol", "HostInterface", system], swiftSettings: settings),
+    .systemLibrary(name: "CTimeStampCounter"),
+    library("VirtualMachine", ["CTimeStampCounter", "GuestProtocol", "HostInterface", "LinuxHost", system]),
     .executableTarget(
       name: "dev",
       dependencies: [
-        "HostInterface", "HostRecording", "LinuxHost", "Quartet", "TargetCore", arguments, system,
+        "HostInterface", "HostRecording", "LinuxHost", "Quartet", "TargetCore", "VirtualMachine",
+        "guest-agent", arguments, system,
       ],
       swiftSettings: settings),
 
