@@ -36,24 +36,46 @@ public enum LineEdit: Sendable, Hashable {
   case remove(String)
   /// Replaces every line equal to the first by the second.
   case replace(String, with: String)
+  /// Puts the line before all others, and removes every other line equal to it or to one of these.
+  case first(String, insteadOf: [String])
 
-  /// Applies the edit to a file's text; the result ends in a newline unless it is empty.
+  /// Applies the edit to a file's text.
+  ///
+  /// A last line without a newline gets none unless it is edited or appended to: some programs pass over such a line,
+  /// and to end it would be to put it in force.
   public func applied(to text: String) -> String {
     String(decoding: applied(to: Array(text.utf8)), as: UTF8.self)
   }
 
   /// The same for bytes, of which those that are no UTF-8 stay as they are in the lines that are not edited.
+  ///
+  /// See ``applied(to:)-(String)``.
   public func applied(to bytes: [UInt8]) -> [UInt8] {
     let newline = UInt8(ascii: "\n")
     var lines = bytes.split(separator: newline, omittingEmptySubsequences: false).map(Array.init)
+    let open = lines.last == [] ? nil : lines.last
     if lines.last == [] { lines.removeLast() }
     switch self {
     case .append(let line): if !lines.contains(Array(line.utf8)) { lines.append(Array(line.utf8)) }
     case .prepend(let line): if !lines.contains(Array(line.utf8)) { lines.insert(Array(line.utf8), at: 0) }
     case .remove(let line): lines.removeAll { $0 == Array(line.utf8) }
     case .replace(let old, let new): lines = lines.map { $0 == Array(old.utf8) ? Array(new.utf8) : $0 }
+    case .first(let line, let others):
+      let gone = ([line] + others).map { Array($0.utf8) }
+      lines.removeAll(where: gone.contains)
+      lines.insert(Array(line.utf8), at: 0)
     }
-    return Array(lines.map { $0 + [newline] }.joined())
+    var text = Array(lines.map { $0 + [newline] }.joined())
+    if let open, open == lines.last, open != wanted.map({ Array($0.utf8) }) { text.removeLast() }
+    return text
+  }
+
+  /// The line that is in force after the edit.
+  private var wanted: String? {
+    switch self {
+    case .append(let line), .prepend(let line), .replace(_, let line), .first(let line, _): line
+    case .remove: nil
+    }
   }
 }
 
