@@ -2,6 +2,8 @@
 public enum Operation: Sendable, Hashable {
   /// Writes the bytes with one write(2) to a file that exists, as /proc, sysfs and configfs need.
   case write(path: Text, contents: Text)
+  /// Gives the kernel one command by a file that may block, or tell the outcome elsewhere.
+  case manage(ManagementWrite)
   /// Makes a directory; in configfs and sysfs that makes a kernel object.
   case createDirectory(path: Text)
   /// Removes an empty directory.
@@ -129,6 +131,34 @@ public struct SocketRequest: Sendable, Hashable {
   }
 }
 
+/// One command for a kernel that is managed by files, such as SCST by its `mgmt` files in sysfs.
+///
+/// The kernel may answer EAGAIN and go on; then another file tells the outcome, and what is there proves it.
+public struct ManagementWrite: Sendable, Hashable {
+  /// The file.
+  public var path: Text
+  /// The command, of at most 4096 bytes: of a longer one sysfs would take that much and have it done.
+  public var contents: Text
+  /// The file that tells the outcome after EAGAIN, as a negative error number or 0; reading it gives EAGAIN while
+  /// the kernel is at work.
+  public var result: Text?
+  /// What is so when the command was carried out; it decides where the answer leaves that open.
+  public var proof: Condition?
+  /// How long to wait for the write, and once more for the outcome.
+  public var limit: Duration
+
+  /// A command.
+  public init(
+    path: Text, contents: Text, result: Text? = nil, proof: Condition? = nil, limit: Duration
+  ) {
+    self.path = path
+    self.contents = contents
+    self.result = result
+    self.proof = proof
+    self.limit = limit
+  }
+}
+
 /// What an operation can wait for.
 public enum Condition: Sendable, Hashable {
   /// Something exists at the path.
@@ -137,4 +167,6 @@ public enum Condition: Sendable, Hashable {
   case absent(path: Text)
   /// The directory has no entries, or does not exist.
   case empty(directory: Text)
+  /// The first line of the file is this one.
+  case reads(path: Text, line: Text)
 }

@@ -44,6 +44,18 @@ extension SimulatedHost {
     }
   }
 
+  /// Writes to a file of a kernel's file system, which may take its time; what the limit ends goes on there.
+  public func write(_ bytes: [UInt8], to path: FilePath, limit: Duration) async throws {
+    let delay = kernelFileSystem(of: path)?.delay(ofWriting: bytes, to: path) ?? .zero
+    guard delay > limit else {
+      advance(by: delay)
+      return try write(bytes, to: path)
+    }
+    perform(after: delay) { host in try? host.write(bytes, to: path) }
+    advance(by: limit)
+    throw Failure(.stillRunning, "\(path)", "the kernel is still at work on the write after \(limit)")
+  }
+
   /// Replaces a file's contents; where the path is a link, of what it leads to.
   public func replace(_ path: FilePath, with bytes: [UInt8], mode: UInt16) throws {
     let isFile = try onPath(path, "cannot replace") { machine throws(Errno) -> Bool in

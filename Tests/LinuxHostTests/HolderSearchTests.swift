@@ -53,6 +53,7 @@ private struct FakeFiles: HostFiles {
     ).sorted()
   }
   func write(_ bytes: [UInt8], to path: FilePath) throws {}
+  func write(_ bytes: [UInt8], to path: FilePath, limit: Duration) throws {}
   func replace(_ path: FilePath, with bytes: [UInt8], mode: UInt16) throws {}
   func createDirectory(_ path: FilePath) throws {}
   func removeDirectory(_ path: FilePath) throws {}
