@@ -1,7 +1,7 @@
 /// What each module may import; the package manager does not object to an import of what a dependency depends on.
 enum ImportTable {
   /// Modules that are programs: they may print, and exit.
-  static let programs: Set<String> = ["quartet", "dev", "example"]
+  static let programs: Set<String> = ["quartet", "dev", "example", "guest-agent"]
 
   /// By module, without what every one may import. Backends, simulators and tests follow from their names.
   private static let modules: [String: Set<String>] = [
@@ -19,7 +19,11 @@ enum ImportTable {
       "HostInterface", "TargetCore", "StateFile", "Quartet", "LinuxHost", "ArgumentParser", "Logging",
       "FoundationEssentials",
     ],
+    "GuestProtocol": ["HostInterface"],
+    "guest-agent": ["GuestProtocol", "HostInterface"],
+    "VirtualMachine": ["HostInterface", "GuestProtocol", "LinuxHost", "CTimeStampCounter"],
     "dev": [
+      "VirtualMachine",
       "HostInterface", "HostRecording", "TargetCore", "StateFile", "Quartet", "LinuxHost", "ArgumentParser",
     ],
     "example": ["LinuxHost", "Quartet", "TargetCore", "HostInterface"],

@@ -18,7 +18,12 @@ import Testing
     let manifest = try Repository.text(of: "Package.swift")
     let list = manifest.split(separator: "\n").first { $0.hasPrefix("let backends = [") } ?? ""
     let registry = try Repository.text(of: "Backends/Registry.swift")
-    for name in Repository.backends {
+    // One that is only begun is in the manifest, so that its parts build.
+    let begun = Repository.backends.filter {
+      Repository.entries(of: "Backends/\($0)/Sources").contains("Placeholder.swift")
+    }
+    let backends = Repository.backends.filter { !begun.contains($0) }
+    for name in backends {
       #expect(list.contains("\"\(name)\""), "add \"\(name)\" to `let backends` in Package.swift")
       #expect(
         registry.contains("import \(name)Backend\n"), "import \(name)Backend in Backends/Registry.swift")
@@ -28,8 +33,8 @@ import Testing
       }
     }
     #expect(
-      BackendRegistry.all.count == Repository.backends.count,
-      "Backends/Registry.swift must list one descriptor for each of \(Repository.backends.joined(separator: ", "))"
+      BackendRegistry.all.count == backends.count,
+      "Backends/Registry.swift must list one descriptor for each of \(backends.joined(separator: ", "))"
     )
     let names = BackendRegistry.all.flatMap { [$0.name] + $0.aliases }
     #expect(Set(names).count == names.count, "two backends have one name: \(names)")
