@@ -86,6 +86,8 @@ let package = Package(
     .systemLibrary(name: "CTimeStampCounter"),
     library("VirtualMachine", ["CTimeStampCounter", "GuestProtocol", "HostInterface", "LinuxHost", system]),
     .executableTarget(
+      name: "example", dependencies: ["LinuxHost", "Quartet", "TargetCore"], swiftSettings: settings),
+    .executableTarget(
       name: "dev",
       dependencies: [
         "HostInterface", "HostRecording", "LinuxHost", "Quartet", "TargetCore", "VirtualMachine",
@@ -103,6 +105,8 @@ let package = Package(
       "QuartetTests",
       ["HostInterface", "TargetCore", "Quartet", "BackendRegistry", "Simulation", "STGTSimulator", system]),
     tests("CLITests", ["HostInterface", "LinuxHost", "quartet-cli", system]),
-    tests("TidyTests", ["BackendRegistry", "TargetCore", system]),
+    .testTarget(
+      name: "TidyTests", dependencies: ["BackendRegistry", "TargetCore", system],
+      exclude: ["CodeForms.txt", "ImportForms.txt"], swiftSettings: settings),
   ] + backends.flatMap(targets(ofBackend:))
 )
