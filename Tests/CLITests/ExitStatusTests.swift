@@ -21,7 +21,8 @@ struct ExitStatusTests {
     Case("target", "create", "iqn.2011-12.com.example:a\nb", is: 3, "RFC 3722"),
     Case("target", "create", "iqn.2011-12.com.example:a/b", is: 3, "RFC 3722"),
     Case("target", "create", "iqn.2011-12.com.example:a..b", is: 3, "two dots"),
-    Case("target", "create", "iqn.2011-12.com.example:" + String(repeating: "x", count: 200), is: 3, "224 bytes"),
+    Case(
+      "target", "create", "iqn.2011-12.com.example:" + String(repeating: "x", count: 200), is: 3, "224 bytes"),
     Case("target", "create", other, "--lun", "16384=DISK2", is: 3, "16383"),
     Case("target", "create", other, "--lun", "0=DISK2", is: 3, "lio can"),
     Case("target", "create", other, "--lun", "1=DISK2", "--lun", "1=DISK1", is: 3, "twice"),
@@ -39,7 +40,8 @@ struct ExitStatusTests {
     Case("lun", "add", name, "1", "DISK2", is: 5, "already there"),
     Case("lun", "add", name, "x", "DISK2", is: 3, "no number"),
     Case("lun", "add", name, "2", "DISK2", "--serial", "a,b", is: 3, "serial"),
-    Case("lun", "add", name, "2", "DISK2", "--serial", String(repeating: "s", count: 37), is: 3, "at most 36"),
+    Case(
+      "lun", "add", name, "2", "DISK2", "--serial", String(repeating: "s", count: 37), is: 3, "at most 36"),
     Case("lun", "add", name, "2", "DISK2", "--block-size", "1000", is: 3, "block size 1000"),
     Case("lun", "add", name, "2", "DISK2", "--store", "bogus", is: 3, "rdwr"),
     Case("lun", "add", name, "2", "DISK2", "--cache", "maybe", is: 3, "through, back"),
