@@ -105,6 +105,9 @@ let package = Package(
       "QuartetTests",
       ["HostInterface", "TargetCore", "Quartet", "BackendRegistry", "Simulation", "STGTSimulator", system]),
     tests("CLITests", ["HostInterface", "LinuxHost", "quartet-cli", system]),
+    tests(
+      "VMTests",
+      ["GuestProtocol", "HostInterface", "LinuxHost", "VirtualMachine", "dev", "guest-agent", system]),
     .testTarget(
       name: "TidyTests", dependencies: ["BackendRegistry", "TargetCore", system],
       exclude: ["CodeForms.txt", "ImportForms.txt"], swiftSettings: settings),
