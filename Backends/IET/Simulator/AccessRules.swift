@@ -74,7 +74,9 @@ enum AccessRules {
     return (begin[..<end], begin[end...].dropFirst())
   }
 
-  private static func items(_ text: ArraySlice<UInt8>, match initiator: String?, _ address: PeerAddress) -> Bool {
+  private static func items(_ text: ArraySlice<UInt8>, match initiator: String?, _ address: PeerAddress)
+    -> Bool
+  {
     for item in text.split(separator: UInt8(ascii: ",")) {
       var bytes = item.drop(while: isBlank)
       while let last = bytes.last, isBlank(last) { bytes.removeLast() }
@@ -92,7 +94,11 @@ enum AccessRules {
       let bits = tail.firstIndex(of: "/").map { String(tail[$0...].dropFirst()) }
       let host = rest.prefix { $0 != "/" }
       guard let known = PeerAddress(String(host)) else { continue }
-      if let bits { if isInNetwork(address, known, bits) { return true } } else if address == known { return true }
+      if let bits {
+        if isInNetwork(address, known, bits) { return true }
+      } else if address == known {
+        return true
+      }
     }
     return false
   }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// ietd's own memory: names, accounts, sessions it numbered. It can part from what the kernel has.
+/// ietd's own memory, which can part from what the kernel has.
 struct Daemon {
   struct Target {
     var tid: UInt32
@@ -40,7 +40,7 @@ struct Daemon {
     }
   }
 
-  /// The number need not be a target's. Of outgoing accounts there is one.
+  /// Adds an account to a number, which need not be a target's; of outgoing accounts there is one.
   mutating func add(_ account: Account) {
     if account.direction == .outgoing {
       accounts.removeAll { $0.tid == account.tid && $0.direction == .outgoing }
@@ -55,4 +55,3 @@ struct Daemon {
     accounts.removeAll { $0.tid == tid }
   }
 }
-

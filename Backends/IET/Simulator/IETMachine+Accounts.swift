@@ -79,7 +79,8 @@ extension IETMachine {
         }
         return
       }
-      guard let daemon = machine.daemon, let index = daemon.account(tid, words.direction, Self.cut(name, 255)) else {
+      guard let daemon = machine.daemon, let index = daemon.account(tid, words.direction, Self.cut(name, 255))
+      else {
         throw AdminError(.noSuchFileOrDirectory)
       }
       let account = daemon.accounts[index]

@@ -22,7 +22,8 @@ extension IETMachine {
   }
 
   private mutating func takeSetting(
-    _ word: String, _ value: String, _ rest: ArraySlice<UInt8>, of tid: UInt32, _ look: (String) -> FoundBacking?
+    _ word: String, _ value: String, _ rest: ArraySlice<UInt8>, of tid: UInt32,
+    _ look: (String) -> FoundBacking?
   ) {
     if strcasecmp(word, "MaxSessions") == 0 {
       if let index = daemon?.targets.firstIndex(where: { $0.tid == tid }) {
@@ -52,7 +53,8 @@ extension IETMachine {
       guard let (first, more) = AccessRules.word(rest) else { continue }
       let name = String(decoding: first, as: UTF8.self)
       if strcasecmp(word, "Target") == 0 { tid = daemon?.target(named: name)?.tid ?? 0 }
-      for direction in [Daemon.Direction.incoming, .outgoing] where strcasecmp(word, direction.rawValue) == 0 {
+      for direction in [Daemon.Direction.incoming, .outgoing] where strcasecmp(word, direction.rawValue) == 0
+      {
         guard let (secret, _) = AccessRules.word(more) else { continue }
         daemon?.add(
           Daemon.Account(

@@ -24,7 +24,8 @@ extension IETMachine {
 
   private func offers(_ tid: UInt32, at address: PeerAddress, _ files: AccessFiles) -> Bool {
     let isTarget = { (name: String) in daemon?.target(named: name)?.tid == tid }
-    return AccessRules.outcome(files.targets, isTarget: isTarget, initiator: nil, address: address) != .unmatched
+    return AccessRules.outcome(files.targets, isTarget: isTarget, initiator: nil, address: address)
+      != .unmatched
   }
 
   private func isAuthorized(_ tid: UInt32, _ account: InitiatorAccount?) -> Bool {
@@ -42,7 +43,8 @@ extension IETMachine {
   ) throws(LoginRefusal) -> [(address: String, target: String)] {
     guard let daemon, let address = PeerAddress(text) else { throw .noDaemon }
     guard isAuthorized(0, account) else { throw .unauthorized }
-    return daemon.targets.filter { isOpen($0.tid, to: initiator, from: address, at: address, files) }.flatMap { target in
+    return daemon.targets.filter { isOpen($0.tid, to: initiator, from: address, at: address, files) }.flatMap
+    { target in
       let others = initiators.addresses.filter { other in
         guard let found = PeerAddress(other) else { return false }
         return found.isIPv6 == address.isIPv6 && found != address && !found.isLoopback
@@ -64,14 +66,16 @@ extension IETMachine {
     // Six bytes of the initiator's choice (open-iscsi's begin with 00 02 3d), then two of ietd's.
     let handle = daemon.nextHandle
     self.daemon?.nextHandle &+= 1
-    let sid = UInt64(handle) << 48 | UInt64(login.number & 0xff) << 40 | UInt64(login.number >> 8) << 32 | 0x3d_0200
+    let sid =
+      UInt64(handle) << 48 | UInt64(login.number & 0xff) << 40 | UInt64(login.number >> 8) << 32 | 0x3d_0200
     var values = zip(SettingTable.session.indices, kernel.targets[index].sessionValues).map { key, value in
       SettingTable.session[key].negotiated(value, with: SettingTable.offers[key])
     }
     let digests = SettingTable.session.indices.filter { SettingTable.session[$0].kind == .digest }
     for key in digests {
       let offer: UInt32 = login.wantsDigests ? 3 : 1
-      values[key] = SettingTable.session[key].negotiated(kernel.targets[index].sessionValues[key], with: offer)
+      values[key] = SettingTable.session[key].negotiated(
+        kernel.targets[index].sessionValues[key], with: offer)
     }
     let isOn = digests.map { values[$0] == 2 }
     let connection = KernelConnection(
@@ -95,7 +99,9 @@ extension IETMachine {
     for index in kernel.targets.indices { kernel.targets[index].sessions.removeAll { $0.sid == sid } }
   }
 
-  /// Closes a connection. While a command of it waits for a device that hangs, closing waits too, and with it everything
+  /// Closes a connection.
+  ///
+  /// While a command of it waits for a device that hangs, closing waits too, and with it everything
   /// that looks at the kernel's lists.
   mutating func closeConnection(_ tid: UInt32, _ sid: UInt64, _ cid: UInt32) throws(Errno) {
     let target = kernel.index(tid).map { kernel.targets[$0] }

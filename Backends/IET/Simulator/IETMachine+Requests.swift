@@ -37,7 +37,8 @@ extension IETMachine {
     let parameters = request.options.parameters
     switch request.options.operation {
     case .new:
-      guard let parameters, let equals = parameters.firstIndex(of: "="), parameters[..<equals] == "Name" else {
+      guard let parameters, let equals = parameters.firstIndex(of: "="), parameters[..<equals] == "Name"
+      else {
         return
       }
       let name = Self.cut(String(parameters[equals...].dropFirst()), 255)
@@ -50,7 +51,9 @@ extension IETMachine {
       ask(&request) { machine throws(AdminError) in
         values = try Self.masking { () throws(AdminError) in try machine.targetValues(tid) }
       }
-      if request.status == 0, !request.waits { request.output = SettingTable.text(values, SettingTable.target) }
+      if request.status == 0, !request.waits {
+        request.output = SettingTable.text(values, SettingTable.target)
+      }
     case nil: return
     }
   }
@@ -86,7 +89,11 @@ extension IETMachine {
       guard let value = keys[index].value(parts[1]) else {
         return request.errors = "Invalid \(keys[index].name) value \"\(parts[1])\".\n"
       }
-      if isOfTarget { ofTarget[index] = keys[index].checked(value) } else { ofSession[index] = keys[index].checked(value) }
+      if isOfTarget {
+        ofTarget[index] = keys[index].checked(value)
+      } else {
+        ofSession[index] = keys[index].checked(value)
+      }
     }
     ask(&request) { machine throws(AdminError) in
       do {
@@ -106,7 +113,8 @@ extension IETMachine {
 
   // MARK: Logical units
 
-  private mutating func unit(_ lun: UInt32, _ request: inout AdminRequest, _ look: (String) -> FoundBacking?) {
+  private mutating func unit(_ lun: UInt32, _ request: inout AdminRequest, _ look: (String) -> FoundBacking?)
+  {
     if request.options.operation == .update { return request.errors = "Unsupported.\n" }
     guard let tid = request.options.tid else { return }
     switch request.options.operation {
@@ -128,19 +136,24 @@ extension IETMachine {
 
   private mutating func session(_ request: inout AdminRequest) {
     if [.new, .update].contains(request.options.operation) { return request.errors = "Unsupported.\n" }
-    guard let tid = request.options.tid, let sid = request.options.sid, request.options.operation == .show else {
+    guard let tid = request.options.tid, let sid = request.options.sid, request.options.operation == .show
+    else {
       return
     }
     var values: [UInt32] = []
     ask(&request) { machine throws(AdminError) in
       values = try Self.masking { () throws(AdminError) in try machine.sessionValues(tid, sid) }
     }
-    if request.status == 0, !request.waits { request.output = SettingTable.text(values, SettingTable.session) }
+    if request.status == 0, !request.waits {
+      request.output = SettingTable.text(values, SettingTable.session)
+    }
   }
 
   private mutating func connection(_ request: inout AdminRequest) {
     if [.new, .update].contains(request.options.operation) { return request.errors = "Unsupported.\n" }
-    guard let tid = request.options.tid, let sid = request.options.sid, let cid = request.options.cid else { return }
+    guard let tid = request.options.tid, let sid = request.options.sid, let cid = request.options.cid else {
+      return
+    }
     guard request.options.operation == .delete else { return ask(&request) { _ throws(AdminError) in } }
     var failed: Int32 = 0
     ask(&request) { machine throws(AdminError) in

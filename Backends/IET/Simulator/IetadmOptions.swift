@@ -60,7 +60,8 @@ struct IetadmOptions {
     guard let name = parts.first, !name.isEmpty,
       let option = Self.names.first(where: { $0.0.hasPrefix(name) })
     else {
-      throw Ending(status: 255, errors: "\(program): unrecognized option '--\(parts.first ?? "")'\n\(Self.hint)")
+      throw Ending(
+        status: 255, errors: "\(program): unrecognized option '--\(parts.first ?? "")'\n\(Self.hint)")
     }
     if !option.takesValue {
       guard parts.count == 1 else {
@@ -70,7 +71,8 @@ struct IetadmOptions {
       return try take(option.1, "", version)
     }
     guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
-      throw Ending(status: 255, errors: "\(program): option '--\(option.0)' requires an argument\n\(Self.hint)")
+      throw Ending(
+        status: 255, errors: "\(program): option '--\(option.0)' requires an argument\n\(Self.hint)")
     }
     try take(option.1, value, version)
   }
@@ -88,7 +90,8 @@ struct IetadmOptions {
         continue
       }
       guard let value = letters.isEmpty ? rest.popFirst() : String(letters) else {
-        throw Ending(status: 255, errors: "\(program): option requires an argument -- '\(letter)'\n\(Self.hint)")
+        throw Ending(
+          status: 255, errors: "\(program): option requires an argument -- '\(letter)'\n\(Self.hint)")
       }
       return try take(letter, value, version)
     }

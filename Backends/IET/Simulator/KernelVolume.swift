@@ -5,14 +5,14 @@ import SystemPackage
 /// Which IET is modelled.
 public enum IETVersion: String, Sendable, CaseIterable {
   /// The release of November 2009.
-  case v1_4_19 = "1.4.19"
+  case release19 = "1.4.19"
   /// The development state of January 2010, which calls itself 1.4.19: deleting a target with sessions ends ietd.
   case january2010
   /// 1.4.20, from its source: blocks are shown and can be larger, keys are read in any case.
-  case v1_4_20 = "1.4.20"
+  case release20 = "1.4.20"
 
   /// What ietadm calls itself.
-  var name: String { self == .january2010 ? IETVersion.v1_4_19.rawValue : rawValue }
+  var name: String { self == .january2010 ? IETVersion.release19.rawValue : rawValue }
 }
 
 /// What is at a path, as far as a logical unit can be made of it.
@@ -65,7 +65,7 @@ struct KernelVolume {
 
   /// A key as it is compared.
   private static func names(_ name: String, _ version: IETVersion) -> String {
-    version == .v1_4_20 ? name.lowercased() : name
+    version == .release20 ? name.lowercased() : name
   }
 
   /// The type and the mode are looked for before anything else.
@@ -76,7 +76,9 @@ struct KernelVolume {
       if key == Self.names("Type", version) {
         if let found = Kind(rawValue: value) { kind = found } else { unknown = true }
       } else if key == Self.names("IOMode", version) {
-        if ["ro", "wb"].contains(value) { mode = value } else if version == .v1_4_20, value != "wt" {
+        if ["ro", "wb"].contains(value) {
+          mode = value
+        } else if version == .release20, value != "wt" {
           throw .invalidArgument
         }
       }
@@ -90,7 +92,7 @@ struct KernelVolume {
     let (key, value) = Self.pair(word, version)
     func named(_ name: String) -> Bool { key == Self.names(name, version) }
     if named("Type") { return }
-    if named("BlockSize"), version == .v1_4_20 {
+    if named("BlockSize"), version == .release20 {
       guard let size = UInt64(value), [512, 1024, 2048, 4096].contains(size) else { throw .invalidArgument }
       return blockSize = size
     }
@@ -128,12 +130,12 @@ struct KernelVolume {
   /// The line of /proc/net/iet/volume, without its tab.
   func text(_ version: IETVersion) -> String {
     var text = "lun:\(lun) state:\(isDeleted ? 1 : 0) iotype:\(kind.rawValue) iomode:\(mode)"
-    if version == .v1_4_20 {
+    if version == .release20 {
       let bytes = kind == .nullio ? sectors * 512 : size
       text += " blocks:\(bytes / blockSize) blocksize:\(blockSize)"
     }
     if let path { text += " path:\(path)" }
-    if kind == .nullio, version != .v1_4_20 { text += " sectors:\(sectors)" }
+    if kind == .nullio, version != .release20 { text += " sectors:\(sectors)" }
     return text
   }
 }

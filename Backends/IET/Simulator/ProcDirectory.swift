@@ -30,7 +30,9 @@ struct ProcDirectory: KernelFileSystem {
     }
   }
 
-  func write(_ bytes: [UInt8], to path: FilePath, on host: SimulatedHost) throws(Errno) { throw .permissionDenied }
+  func write(_ bytes: [UInt8], to path: FilePath, on host: SimulatedHost) throws(Errno) {
+    throw .permissionDenied
+  }
 
   func list(_ path: FilePath) throws(Errno) -> [String] {
     guard kind(of: path) == .directory else { throw .notDirectory }

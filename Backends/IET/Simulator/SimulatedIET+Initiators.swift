@@ -29,7 +29,8 @@ extension SimulatedIET {
     try machine.withLock { machine throws(LoginRefusal) in
       machine.initiators.count &+= 1
       var login = InitiatorSide.Login(
-        initiator: initiator, target: target, portal: portal, account: account, number: machine.initiators.count,
+        initiator: initiator, target: target, portal: portal, account: account,
+        number: machine.initiators.count,
         wantsDigests: wantsDigests, comesBack: comesBack)
       try machine.enter(&login, files)
       machine.initiators.logins.append(login)

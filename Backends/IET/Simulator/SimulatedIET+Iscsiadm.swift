@@ -26,7 +26,9 @@ extension SimulatedIET {
     }
   }
 
-  private func name(of interface: String) -> String { machine.withLock { $0.initiators.interfaces[interface] ?? "" } }
+  private func name(of interface: String) -> String {
+    machine.withLock { $0.initiators.interfaces[interface] ?? "" }
+  }
 
   private func discover(_ interface: String, _ portal: String, on host: SimulatedHost) -> CommandResult {
     let files = accessFiles(on: host)
@@ -55,7 +57,9 @@ extension SimulatedIET {
     }
   }
 
-  private func logIn(_ interface: String, _ target: String, _ portal: String, on host: SimulatedHost) -> CommandResult {
+  private func logIn(_ interface: String, _ target: String, _ portal: String, on host: SimulatedHost)
+    -> CommandResult
+  {
     let initiator = name(of: interface)
     let account = machine.withLock { $0.initiators.accounts[interface] }
     let place = "[iface: \(interface), target: \(target), portal: \(portal),3260]"
@@ -63,13 +67,15 @@ extension SimulatedIET {
     machine.withLock { $0.removeLogin(of: initiator, to: target, at: portal) }
     do throws(LoginRefusal) {
       try logIn(
-        initiator, to: target, at: portal, account: account, wantsDigests: interface != "default", comesBack: true,
+        initiator, to: target, at: portal, account: account, wantsDigests: interface != "default",
+        comesBack: true,
         on: host)
       return CommandResult(status: 0, output: Array("\(begin)Login to \(place) successful.\n".utf8))
     } catch {
       let (status, reason): (Int32, String) =
         error == .unauthorized
-        ? (24, "iSCSI login failed due to authorization failure") : (19, "encountered non-retryable iSCSI login failure")
+        ? (24, "iSCSI login failed due to authorization failure")
+        : (19, "encountered non-retryable iSCSI login failure")
       return CommandResult(
         status: status, output: Array(begin.utf8),
         errors: """

@@ -35,7 +35,9 @@ extension SimulatedIET {
       return failed(2, "grep: \(argv[4]): No such file or directory")
     }
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-    guard let index = lines.firstIndex(where: { $0 == argv[3] }) else { return .ended(CommandResult(status: 1)) }
+    guard let index = lines.firstIndex(where: { $0 == argv[3] }) else {
+      return .ended(CommandResult(status: 1))
+    }
     let found = lines[index...].prefix(2).filter { !$0.isEmpty }.joined(separator: "\n") + "\n"
     return .ended(CommandResult(status: 0, output: Array(found.utf8)))
   }

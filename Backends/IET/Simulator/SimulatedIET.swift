@@ -25,7 +25,7 @@ public final class SimulatedIET: SimulatedService {
   ///   - isRunning: Whether ietd runs; with the module only.
   ///   - addresses: The machine's addresses, in the order of its interfaces.
   public init(
-    _ version: IETVersion = .v1_4_19, isLoaded: Bool = true, isRunning: Bool = true,
+    _ version: IETVersion = .release19, isLoaded: Bool = true, isRunning: Bool = true,
     addresses: [String] = ["127.0.0.1", "::1"]
   ) {
     var machine = IETMachine(version: version)

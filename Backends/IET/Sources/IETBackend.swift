@@ -25,6 +25,8 @@ struct IETBackend: TargetBackend {
   var capabilities: Capabilities { .iet }
   // ietd serves one request after the other.
   var concurrency: Int { 1 }
+  // ietadm answers 0 to much that it does not do.
+  var answersAreProof: Bool { false }
   var lockName: String { "iet" }
 
   static let volumeFile = "/proc/net/iet/volume"

@@ -21,8 +21,10 @@ extension IETPlanner {
       patience: patience)
   }
 
-  /// IET removes a unit under its sessions: nothing is closed first, since closing a connection whose device hangs
-  /// would hold up all of IET. Its identity is not shown, so that undoing gives it the one that Quartet gives.
+  /// IET removes a unit under its sessions.
+  ///
+  /// Nothing is closed first, since closing a connection whose device hangs would hold up all of IET. Its identity is
+  /// not shown, so that undoing gives it the one that Quartet gives.
   func removeUnit(_ lun: LUN, from name: TargetName) throws -> [Step] {
     let (target, tid) = try target(name)
     guard let unit = target.units[lun] else {

@@ -67,7 +67,9 @@ struct IETPlanner {
 
   // MARK: Targets
 
-  /// The target is closed before it is there. Then what could be left at its number goes: a target that ietd remembers
+  /// The target is closed before it is there.
+  ///
+  /// Then what could be left at its number goes: a target that ietd remembers
   /// although the kernel does not have it, whose lines in the access files would count for the new one. Accounts at a
   /// number without a target, which the new one would take over, are an error.
   private func createTarget(_ name: TargetName, id: UInt32?) throws -> [Step] {

@@ -26,7 +26,7 @@ struct SessionListing {
     }
   }
 
-  /// `cid:0 ip:[0000:0000:0000:0000:0000:0000:0000:0001] state:active hd:none dd:none`
+  // cid:0 ip:[0000:0000:0000:0000:0000:0000:0000:0001] state:active hd:none dd:none
   private static func connection(_ line: Substring) -> Session.Connection? {
     var id: UInt32?
     var address: IPAddress?
