@@ -1,0 +1,46 @@
+import HostInterface
+import TargetCore
+
+/// Edits of the access files, each atomic and undone by another.
+extension IETPlanner {
+  private func path(_ kind: AccessFile.Kind) -> Text {
+    Text(state.facts[IETFact.path(kind)] ?? "/etc/iet/\(kind.rawValue)")
+  }
+
+  /// A file that is made says for the other targets what its absence said, before it says anything else.
+  func start(_ kind: AccessFile.Kind) -> [Step] {
+    guard state.facts[IETFact.isOpen(kind)] != nil else { return [] }
+    return [Step(.editLines(path: path(kind), edit: .append(AccessState.everyone)), reason: reason)]
+  }
+
+  /// Puts a line first; undone by the line that was there before, or by taking it away where none was.
+  ///
+  /// - Throws: ``HostInterface/Failure`` when ietd would not read a line of that length.
+  func first(_ line: String, insteadOf others: [String], in kind: AccessFile.Kind, undo old: String) throws
+    -> Step
+  {
+    guard line.utf8.count < AccessFile.lineLimit else {
+      throw Failure(
+        .unsupported, reason,
+        "needs a line of \(line.utf8.count) bytes in \(kind.rawValue), of which ietd reads \(AccessFile.lineLimit - 1)",
+        remedy: "name networks instead of single addresses")
+    }
+    let others = Set(others.filter { !$0.isEmpty && $0 != line }).sorted()
+    let undo: [LineEdit] = old == line ? [] : old.isEmpty ? [.remove(line)] : [.first(old, insteadOf: [line])]
+    return Step(
+      .editLines(path: path(kind), edit: .first(line, insteadOf: others)),
+      undo: undo.map { .editLines(path: path(kind), edit: $0) }, reason: reason)
+  }
+
+  func removal(of line: String, in kind: AccessFile.Kind) -> Step {
+    Step(
+      .editLines(path: path(kind), edit: .remove(line)),
+      undo: [.editLines(path: path(kind), edit: .first(line, insteadOf: []))], reason: reason)
+  }
+
+  /// The lines that a file had about a target when it was read, whether the target is there or not.
+  func leftLines(_ kind: AccessFile.Kind, _ name: TargetName) -> [String] {
+    let lines = state.facts[IETFact.lines(kind, name.description.asciiLowercased)] ?? ""
+    return lines.split(separator: "\n").map(String.init)
+  }
+}
