@@ -1,4 +1,5 @@
 import LIOBackend
+import SCSTBackend
 import STGTBackend
 import TargetCore
 
@@ -8,5 +9,6 @@ public enum BackendRegistry {
   public static let all: [BackendDescriptor] = [
     .stgt,
     .lio,
+    .scst,
   ]
 }
