@@ -237,8 +237,9 @@ public struct Executor: Sendable {
         let undo = Step(operation, reason: operation.display, patience: .seconds(5))
         guard case .failure(let stop) = await attempt(undo, variables: variables, on: host) else { continue }
         let failure = stop.failure
-        // The step was not carried out: there is nothing to remove, or nothing is missing.
-        if !done.isCertain, [.notFound, .exists].contains(failure.code) { continue }
+        // The step was not carried out: there is nothing to remove, or nothing is missing, so that what would follow
+        // meets an object that is whole.
+        if !done.isCertain, [.notFound, .exists].contains(failure.code) { break }
         if failure.code.meansNoAnswer, let peer = operation.peer { dead.insert(peer) }
         stuck.insert(done.subject)
         left.append("\(failure.subject) (\(failure.problem)\(failure.answer.map { ": " + $0 } ?? ""))")

@@ -109,6 +109,15 @@ public protocol HostDevices: Sendable {
   func waitForPath(_ path: FilePath, exists: Bool, limit: Duration) async throws
   /// Who uses this file or device: file systems mounted from it, swap, device mapper, DRBD, MD.
   func holders(of path: FilePath) throws -> [Holder]
+  /// Who uses each of some files and devices, in their order; the status is what ``HostFiles/status(_:)`` answered.
+  func holders(ofEach files: [(path: FilePath, status: FileStatus)]) throws -> [[Holder]]
+}
+
+extension HostDevices {
+  /// Asks for one after the other; a host that can tell all from one look does that instead.
+  public func holders(ofEach files: [(path: FilePath, status: FileStatus)]) throws -> [[Holder]] {
+    try files.map { try holders(of: $0.path) }
+  }
 }
 
 /// A lock that is held until ``release()`` or until the process that holds it ends.

@@ -62,14 +62,14 @@ extension SimulatedHost {
   /// Takes a lock.
   ///
   /// Another task that holds it works in real time, whatever the virtual clock says. So this one waits in real time
-  /// too, for at most a second, and then the virtual limit is over.
+  /// too, for at most ten seconds, and then the virtual limit is over.
   ///
   /// - Throws: ``Failure/Code/locked`` at the limit, ``Failure/Code/interrupted`` when the task is cancelled.
   public func lock(_ name: String, limit: Duration) async throws -> any HostLock {
     guard !name.isEmpty, !name.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 == 0 }) else {
       throw Failure(.invalid, "lock \(name)", "a lock's name has at least one character and no slash")
     }
-    let end = ContinuousClock.now + min(limit, .seconds(1))
+    let end = ContinuousClock.now + min(limit, .seconds(10))
     while !machine.withLock({ $0.locks.insert(name).inserted }) {
       guard ContinuousClock.now < end else {
         advance(by: limit)

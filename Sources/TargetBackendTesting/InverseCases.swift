@@ -112,12 +112,12 @@ extension Conformance {
     },
     ConformanceCase("inverse: accounts of discovery set and cleared") { trial in
       try trial.require(trial.capabilities.discoveryCHAP, otherwise: "it has no CHAP for discovery")
-      for direction in CHAPDirection.allCases {
-        let account = try trial.samples.account("seeker-\(direction.rawValue)")
-        try await trial.expectInverse(
-          [.setAccount(nil, direction, account, rewrite: false)],
-          [.clearAccount(nil, direction, account.user)], "\(direction.rawValue): ")
-      }
+      let (finder, found) = (try trial.samples.account("finder"), try trial.samples.account("found"))
+      try await trial.expectInverse(
+        [.setAccount(nil, .incoming, finder, rewrite: false)], [.clearAccount(nil, .incoming, finder.user)])
+      try await trial.implementation.perform([.setAccount(nil, .incoming, finder, rewrite: true)])
+      try await trial.expectInverse(
+        [.setAccount(nil, .outgoing, found, rewrite: false)], [.clearAccount(nil, .outgoing, found.user)])
     },
     ConformanceCase("inverse: a portal added and removed") { trial in
       guard let portal = trial.world.portals.last else { throw Skip(reason: "this world names no portals") }

@@ -40,7 +40,8 @@ extension Conformance {
         add { $0.deviceType = type }
       }
       add { $0.blockSize = 513 }
-      if !trial.capabilities.unitInitiators { add { $0.initiators = [.all] } }
+      let somebody = try trial.samples.initiator(.address)
+      if !trial.capabilities.unitInitiators { add { $0.initiators = [somebody] } }
       add { $0.attributes["no-such-attribute"] = "1" }
       for character in trial.capabilities.reservedCharacters {
         add { $0.backing = .path("/srv/disk\(character)1") }
@@ -143,6 +144,18 @@ extension Trial {
           try await implementation.perform([change])
         }
       }
+    }
+  }
+}
+
+extension Change {
+  /// What a logical unit is to be, for a failure's text.
+  fileprivate var details: String {
+    switch self {
+    case .addUnit(_, let unit), .setUnit(_, let unit):
+      UnitField.allCases.compactMap { field in unit[field].map { "\(field.rawValue)=\($0)" } }
+        .joined(separator: " ")
+    default: ""
     }
   }
 }

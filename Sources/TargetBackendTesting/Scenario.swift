@@ -8,6 +8,8 @@ struct Scenario: Sendable {
   var start: DesiredState
   /// The run.
   var run: @Sendable (Implementation, PerformOptions) async throws -> Proposal
+  /// Whether it changes what is not read back: secrets of accounts that are there.
+  var isSecret: Bool
   /// What finishes the run after the program was killed in it.
   var finish: @Sendable (Implementation) async throws -> Proposal
 
@@ -17,6 +19,7 @@ struct Scenario: Sendable {
     _ options: Reconciler.Options = Reconciler.Options()
   ) {
     self.start = start
+    isSecret = options.rewriteSecrets
     run = { try await $0.apply(document, reconciling: options, options: $1) }
     finish = { try await $0.apply(document, reconciling: options) }
   }
@@ -91,6 +94,8 @@ extension Scenario {
     }
     for (name, values) in trial.world.targetAttributes { end.attributes[name] = values.last }
     var arriving = TargetSpec(name: try trial.samples.name(3))
+    // Which number is free depends on where the first run was killed.
+    arriving.id = trial.capabilities.targetIDs.map { $0.lowerBound + 40 }
     arriving.units = [try await trial.samples.unit(0)]
     arriving.initiators = try trial.samples.initiators()
     if trial.capabilities.portalScope == .target, let portal = trial.world.portals.last {

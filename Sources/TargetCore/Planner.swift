@@ -118,12 +118,13 @@ public struct Planner: Sendable {
       }
       return
     }
-    guard let name = change.target else { return }
+    guard let name = change.target else { return try checkEntry(change, in: state, of: nil) }
     guard let target = state.targets[name] else {
       throw Failure(
         .notFound, "target \(name)", "does not exist", remedy: "see `quartet target list`")
     }
     try checkQuiet(change, target)
+    try checkEntry(change, in: state, of: target)
     guard let lun = change.lun else { return }
     if case .addUnit = change {
       if let unit = target.units[lun] {
@@ -136,11 +137,35 @@ public struct Planner: Sendable {
 }
 
 extension Planner {
+  /// An entry of a list comes when it is not there, and goes when it is.
+  private func checkEntry(_ change: Change, in state: LiveState, of target: Target?) throws {
+    let isThere: Bool
+    let (entry, remedy): (String, String)
+    switch change {
+    case .allow(let name, let initiator), .deny(let name, let initiator):
+      isThere = target?.initiators.contains(initiator) == true
+      (entry, remedy) = ("initiator \(initiator) of \(name)", "see `quartet access list`")
+    case .addPortal(let name, let portal), .removePortal(let name, let portal):
+      isThere = (name == nil ? state.portals : target?.portals ?? []).contains(portal)
+      (entry, remedy) = ("portal \(portal)", "see `quartet portal list`")
+    default: return
+    }
+    if change.removes {
+      if !isThere { throw Failure(.notFound, entry, "does not exist", remedy: remedy) }
+    } else if isThere {
+      throw Failure(.exists, entry, "is already there")
+    }
+  }
+
   /// What initiators use goes only when the caller said so.
   private func checkQuiet(_ change: Change, _ target: Target) throws {
     switch change {
     case .deleteTarget(_, force: false), .removeUnit(_, _, force: false), .replaceUnit(_, _, force: false):
       guard !target.sessions.isEmpty else { return }
+      // Nobody uses a logical unit without a medium, such as what is left of a run that was killed.
+      if case .replaceUnit = change, let lun = change.lun, target.units[lun]?.backing == Backing.none {
+        return
+      }
       let who = Set(target.sessions.map(\.initiator)).sorted().joined(separator: ", ")
       throw Failure(
         .inUse, "target \(target.name)", "cannot \(change) while initiators are logged in: \(who)",

@@ -99,6 +99,10 @@ public struct Reconciler: Sendable {
 
   private func accountChanges(of name: TargetName?, to spec: CHAPSpec, from live: CHAPAccounts) -> [Change] {
     var changes: [Change] = []
+    // An account of the target has no meaning without one of initiators, so that it goes before the last of those.
+    if case .some(.none) = spec.outgoing, let old = live.outgoing {
+      changes.append(.clearAccount(name, .outgoing, old.user))
+    }
     if let incoming = spec.incoming {
       let wanted = Set(incoming.map(\.user))
       for account in live.incoming where !wanted.contains(account.user) {
@@ -109,11 +113,7 @@ public struct Reconciler: Sendable {
         if let change = accountChange(of: name, .incoming, to: account, from: now) { changes.append(change) }
       }
     }
-    switch spec.outgoing {
-    case .none: break
-    case .some(.none):
-      if let old = live.outgoing { changes.append(.clearAccount(name, .outgoing, old.user)) }
-    case .some(.some(let account)):
+    if case .some(.some(let account)) = spec.outgoing {
       let now = live.outgoing?.user == account.user ? live.outgoing : nil
       if let change = accountChange(of: name, .outgoing, to: account, from: now) { changes.append(change) }
     }

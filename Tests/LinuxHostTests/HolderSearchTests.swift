@@ -86,10 +86,10 @@ private struct FakeFiles: HostFiles {
   }
 
   @Test func filesAreHeldByLoopDevicesAndSwap() throws {
-    let search = HolderSearch(files: FakeFiles())
-    #expect(try search.holders(ofFile: "8:1:99") == [Holder("held by /dev/loop0")])
-    #expect(try search.holders(ofFile: "8:1:77") == [Holder("used as swap")])
-    #expect(try search.holders(ofFile: "8:1:5") == [])
+    let search = try HolderSearch(files: FakeFiles())
+    #expect(search.holders(ofFile: "8:1:99") == [Holder("held by /dev/loop0")])
+    #expect(search.holders(ofFile: "8:1:77") == [Holder("used as swap")])
+    #expect(search.holders(ofFile: "8:1:5") == [])
   }
 
   @Test func aMachineWithoutSwapOrBlockDevicesHasNoHolders() throws {

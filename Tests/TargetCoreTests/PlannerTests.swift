@@ -82,7 +82,7 @@ import Testing
         "set accounts, parameters and attributes"
       ),
       (.clearAccount(nil, .incoming, user), "clear accounts"), (.addPortal(nil, portal), "add portals"),
-      (.removePortal(nil, portal), "remove portals"),
+      (.removePortal(name, try Portal("10.0.0.8")), "remove portals"),
     ]
     for (change, title) in pairs {
       let plan = try plan([change], from: try full())

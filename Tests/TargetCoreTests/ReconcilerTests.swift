@@ -71,8 +71,8 @@ import Testing
     }
     #expect(
       try sentences([spec], from: state) == [
-        "clear incoming CHAP account jack of \(alpha)", "set incoming CHAP account joe of \(alpha)",
-        "clear outgoing CHAP account me of \(alpha)", "remove lun 1 of \(alpha)",
+        "clear outgoing CHAP account me of \(alpha)", "clear incoming CHAP account jack of \(alpha)",
+        "set incoming CHAP account joe of \(alpha)", "remove lun 1 of \(alpha)",
         "add lun 3 of \(alpha) (/disk)",
         "deny 10.0.0.1 to log in to \(alpha)", "allow 10.0.0.3 to log in to \(alpha)",
         "remove portal 10.0.0.8:3260 from \(alpha)", "add portal 10.0.0.10:3260 to \(alpha)",

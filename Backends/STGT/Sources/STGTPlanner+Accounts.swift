@@ -51,6 +51,7 @@ extension STGTPlanner {
   {
     let place = try place(name)
     let user = account.user
+    if name == nil, direction == .outgoing, place.chap.incoming.isEmpty { throw lonely(user) }
     let isBound = place.chap.contains(user, direction)
     var steps: [Step] = []
     let users = places(using: user)
@@ -78,10 +79,21 @@ extension STGTPlanner {
         .notFound, "CHAP account \(user) of \(name?.description ?? "discovery")", "does not exist")
     }
     if direction == .outgoing { return [try bindStep(user, .outgoing, place, bind: false)] }
+    if name == nil, place.chap.incoming.count == 1, let outgoing = place.chap.outgoing {
+      throw lonely(outgoing.user)
+    }
     var incomingOnly = place
     incomingOnly.chap.outgoing = nil
     let (before, after) = try taking(user, from: incomingOnly, comesBack: false)
     return before + after
+  }
+
+  /// tgtd does not show discovery's outgoing account while there is no incoming one.
+  private func lonely(_ user: CHAPUser) -> Failure {
+    Failure(
+      .unsupported, "outgoing CHAP account \(user) of discovery",
+      "cannot be without an incoming one, since tgtd would not show it",
+      remedy: "set an incoming account first, and clear the last one last")
   }
 
   /// Unbinds an account at a place without leaving a hole: the steps up to its absence, and those behind it.

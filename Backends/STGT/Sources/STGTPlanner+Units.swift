@@ -3,6 +3,10 @@ import TargetCore
 
 extension STGTPlanner {
   /// Makes the logical unit, then gives it its identity: tgtd takes that only for one that exists.
+  ///
+  /// A disk is made without a medium and gets that together with its identity: no initiator sees a disk that has
+  /// tgtd's own identity, which is the same on every machine, and what is left of a run that was killed between
+  /// the two is no disk yet, so that the next run makes it anew.
   func addUnit(_ unit: LogicalUnit, to name: TargetName) throws -> [Step] {
     let tid = try target(name).tid
     try checkStore(of: unit, at: name)
@@ -29,7 +33,9 @@ extension STGTPlanner {
 
   func setUnit(_ unit: LogicalUnit, of name: TargetName) throws -> [Step] {
     let (target, tid) = try target(name)
-    let settings = settings(of: unit)
+    var patch = unit
+    patch.backing = target.units[unit.lun]?.backing ?? unit.backing
+    let settings = settings(of: patch)
     guard !settings.isEmpty else { return [] }
     let before = target.units[unit.lun].map { now in
       self.settings(of: now).filter { old in settings.contains { $0.name == old.name } }
@@ -62,7 +68,14 @@ extension STGTPlanner {
 
   private func creation(of unit: LogicalUnit, _ tid: UInt32) throws -> [ManagementRequest] {
     var words: [(option: String, key: String, value: String)] = []
-    if case .path(let path) = unit.backing { words.append(("--backing-store", "path", path)) }
+    var later: String?
+    if case .path(let path) = unit.backing {
+      if deviceType(of: unit) == .disk {
+        later = path
+      } else {
+        words.append(("--backing-store", "path", path))
+      }
+    }
     if let store = unit.store { words.append(("--bstype", "bstype", store)) }
     if let options = unit.attributes["bsopts"] { words.append(("--bsopts", "bsopts", options)) }
     let flags = try openFlags(of: unit)
@@ -73,8 +86,16 @@ extension STGTPlanner {
       deviceType: deviceType(of: unit),
       parameters: Text(words.map { "\($0.key)=\($0.value)" }.joined(separator: ",")),
       options: words.flatMap { [Text($0.option), Text($0.value)] })
-    let settings = settings(of: unit)
-    return [new] + (settings.isEmpty ? [] : [updating(unit.lun, tid, settings)])
+    guard let later else {
+      let settings = settings(of: unit)
+      return [new] + (settings.isEmpty ? [] : [updating(unit.lun, tid, settings)])
+    }
+    // Opening a medium brings it online, and one that is absent makes a disk removable.
+    var opened = unit
+    (opened.online, opened.removable) = (nil, unit.removable ?? false)
+    let settings = settings(of: opened, opening: later)
+    let closing = unit.online == false ? [updating(unit.lun, tid, [Setting("online", "0")])] : []
+    return [new, updating(unit.lun, tid, settings)] + closing
   }
 
   /// What tgtd opens the backing with.
@@ -106,7 +127,9 @@ extension STGTPlanner {
   }
 
   /// The settings of `--params` that a unit names; a medium that is absent cannot be brought online.
-  private func settings(of unit: LogicalUnit) -> [Setting] {
+  ///
+  /// tgtd does all of them and answers for the last that can fail: that is one of the attributes where there are any.
+  private func settings(of unit: LogicalUnit, opening path: String? = nil) -> [Setting] {
     var list: [Setting] = []
     func add(_ name: String, _ value: String?) { if let value { list.append(Setting(name, value)) } }
     func flag(_ value: Bool?) -> String? { value.map { $0 ? "1" : "0" } }
@@ -118,6 +141,7 @@ extension STGTPlanner {
     add("removable", flag(unit.removable))
     add("readonly", flag(unit.readOnly))
     add("thin_provisioning", flag(unit.thin))
+    add("path", path)
     for (name, value) in unit.attributes.sorted(by: { $0.key < $1.key })
     where name != "bsoflags" && name != "bsopts" {
       add(name, value)

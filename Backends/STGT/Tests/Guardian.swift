@@ -26,10 +26,18 @@ final class Guardian: Sendable {
     posix_spawn_file_actions_init(&actions)
     posix_spawn_file_actions_adddup2(&actions, pair[0], 0)
     defer { posix_spawn_file_actions_destroy(&actions) }
+    // A thread of the test process may have signals blocked; a shell that inherits that waits for ever.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     var pid: pid_t = 0
     let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     let number = withArguments(["sh", "-c", text]) { argv in
-      withArguments([path] + environment) { posix_spawn(&pid, "/bin/sh", &actions, nil, argv, $0) }
+      withArguments([path] + environment) { posix_spawn(&pid, "/bin/sh", &actions, &attributes, argv, $0) }
     }
     close(pair[0])
     guard number == 0 else {
