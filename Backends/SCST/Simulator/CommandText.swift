@@ -7,7 +7,7 @@ struct CommandText {
 
   init(_ text: some StringProtocol) { rest = Substring(text) }
 
-  /// The next word; blanks, newlines and `=` part words. Empty at the end.
+  /// The next word, empty at the end; blanks, newlines and `=` part words.
   mutating func word() -> String {
     rest = rest.drop { $0.isWhitespace || $0 == "=" }
     let word = rest.prefix { !$0.isWhitespace && $0 != "=" }

@@ -37,7 +37,8 @@ extension Kernel {
     }
   }
 
-  private mutating func setText(_ name: String, at path: String, _ value: String, _ longest: Int) throws(Errno)
+  private mutating func setText(_ name: String, at path: String, _ value: String, _ longest: Int)
+    throws(Errno)
   {
     guard value.utf8.count <= longest else { throw .invalidArgument }
     // These two have no value by themselves; the others are marked once they were set at all.

@@ -15,11 +15,9 @@ extension Kernel {
       try queued { kernel throws(Errno) in try kernel.manageTargets(&command, in: path) }
     case (5, let name?): try setTargetGroupAttribute(name, of: path, to: text.withoutNewline)
     case (6, "rel_tgt_id"):
-      try queued { kernel throws(Errno) in
-        let number = try kernelNumber(text)
-        guard (1...65535).contains(number) else { throw .invalidArgument }
-        kernel.tree.set(path + "/rel_tgt_id", "\(number)\n[key]\n")
-      }
+      let number = try kernelNumber(text)
+      guard (1...65535).contains(number) else { throw .invalidArgument }
+      tree.set(path + "/rel_tgt_id", "\(number)\n[key]\n")
     default: throw .invalidArgument
     }
   }
@@ -73,7 +71,8 @@ extension Kernel {
       guard tree[path] == nil else { throw .fileExists }
       tree.put(path, .directory)
       tree.putFile(path + "/mgmt", Self.help)
-      for (file, content) in [("group_id", "0\n[key]\n"), ("preferred", "0\n"), ("state", "active\n[key]\n")] {
+      for (file, content) in [("group_id", "0\n[key]\n"), ("preferred", "0\n"), ("state", "active\n[key]\n")]
+      {
         tree.putFile("\(path)/\(file)", content)
       }
     case "del":

@@ -244,10 +244,7 @@ extension Kernel {
   /// A device goes with all its logical units, whoever uses them.
   mutating func removeDevice(_ device: String) {
     let handler = handler(of: device)
-    for name in tree.names(in: "devices/\(device)/exported") {
-      guard case .link(let destination) = tree["devices/\(device)/exported/\(name)"] else { continue }
-      removeUnit(at: String(destination.dropFirst("../../../".count)))
-    }
+    for path in exports(of: device) { removeUnit(at: path) }
     for group in tree.directories(in: "device_groups") {
       tree.remove("device_groups/\(group)/devices/\(device)")
     }

@@ -67,10 +67,11 @@ extension Kernel {
     let session = path + "/sessions/copy_manager_sess"
     tree.put(session, .directory)
     tree.put(session + "/luns", .link("../../luns"))
-    tree.put(session + "/latency", .directory)
+    showLatency(session)
     tree.putFile(session + "/dif_checks_failed", checks)
-    for (name, value) in [("active_commands", "0"), ("commands", "0"), ("initiator_name", "copy_manager_sess")]
-    {
+    for (name, value) in [
+      ("active_commands", "0"), ("commands", "0"), ("initiator_name", "copy_manager_sess"),
+    ] {
       tree.putFile("\(session)/\(name)", value + "\n", mode: 0o444)
     }
     for counter in Self.counters {

@@ -23,7 +23,7 @@ extension Kernel {
       }
     case "alias":
       let shown = String(decoding: value.utf8.prefix(511), as: UTF8.self)
-      tree.set(path, value.isEmpty ? "\n" : shown + (value.utf8.count > 511 ? "" : "\n[key]\n\n"))
+      tree.set(path, value.isEmpty ? "\n" : shown + (value.utf8.count > 511 ? "\n" : "\n[key]\n\n"))
     case "comment": setComment(value, at: path)
     case "per_portal_acl":
       guard value == "0" || value == "1" else { throw .invalidArgument }
@@ -42,7 +42,8 @@ extension Kernel {
 
   /// A comment of more than a page is cut to what a page holds.
   private mutating func setComment(_ value: String, at path: String) {
-    tree.set(path, value.isEmpty ? "" : String(decoding: (value + "\n[key]\n").utf8.prefix(4095), as: UTF8.self))
+    tree.set(
+      path, value.isEmpty ? "" : String(decoding: (value + "\n[key]\n").utf8.prefix(4095), as: UTF8.self))
   }
 
   private mutating func setRedirection(_ value: String, at path: String) throws(Errno) {
@@ -73,7 +74,9 @@ extension Kernel {
     }
   }
 
-  private func relativeID(of target: String) -> Int { tree.line(target + "/rel_tgt_id").flatMap { Int($0) } ?? 0 }
+  private func relativeID(of target: String) -> Int {
+    tree.line(target + "/rel_tgt_id").flatMap { Int($0) } ?? 0
+  }
 
   /// The ids of the other targets that are enabled.
   private func takenRelativeIDs(except target: String) -> Set<Int> {

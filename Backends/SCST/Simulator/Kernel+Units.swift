@@ -116,17 +116,29 @@ extension Kernel {
     }
   }
 
-  /// What of a command that waits is to be seen at once: logical units vanish.
-  mutating func begin(_ command: Command) {
+  /// Does what of a command that waits is to be seen at once, and returns what vanished: logical units.
+  mutating func begin(_ command: Command) -> [String: SysfsTree.Entry] {
+    var paths: [String] = []
     if command.path.hasSuffix("/luns/mgmt") {
-      for path in touchedUnits(command) { tree.remove(path) }
+      paths = touchedUnits(command)
     } else if command.path.hasPrefix("handlers/") {
-      for device in frozen {
-        for name in tree.names(in: "devices/\(device)/exported") {
-          guard case .link(let destination) = tree["devices/\(device)/exported/\(name)"] else { continue }
-          tree.remove(String(destination.dropFirst("../../../".count)))
-        }
-      }
+      var text = CommandText(command.text)
+      _ = text.word()
+      paths = exports(of: text.word())
+    }
+    var hidden: [String: SysfsTree.Entry] = [:]
+    for path in paths {
+      hidden.merge(tree.subtree(path)) { $1 }
+      tree.remove(path)
+    }
+    return hidden
+  }
+
+  /// The logical units that show a device.
+  func exports(of device: String) -> [String] {
+    tree.names(in: "devices/\(device)/exported").compactMap { name in
+      guard case .link(let destination) = tree["devices/\(device)/exported/\(name)"] else { return nil }
+      return String(destination.dropFirst("../../../".count))
     }
   }
 }

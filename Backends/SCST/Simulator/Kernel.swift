@@ -19,11 +19,13 @@ struct Kernel: Sendable {
   /// Devices whose backing is frozen, with a command under way.
   var frozen: Set<String> = []
   /// Commands that wait for a frozen device.
-  var blocked: [Command] = []
+  var blocked: [Waiting] = []
   /// Targets whose second OutgoingUser made the daemon lose the first.
   var brokenTargets: Set<String> = []
   /// Initiators with a slash in their name, which no directory can list.
   var unlistable: Set<String> = []
+  /// The same at the last comparison with a recording.
+  var comparedUnlistable: Set<String> = []
   var faults = Faults()
   /// What stands at a path outside of this tree.
   var look: @Sendable (FilePath) -> Backing? = { _ in nil }
@@ -43,6 +45,12 @@ struct Kernel: Sendable {
     var text: String
   }
 
+  /// A command that waits, with what it took out of the tree already.
+  struct Waiting: Sendable {
+    var command: Command
+    var hidden: [String: SysfsTree.Entry]
+  }
+
   /// How a write ended.
   enum Outcome: Sendable, Hashable {
     /// So many bytes were taken.
@@ -56,7 +64,7 @@ struct Kernel: Sendable {
   func entry(_ path: String) -> SysfsTree.Entry? { isVisible(path) ? tree[path] : nil }
 
   /// Whether the module that makes an entry is loaded.
-  private func isVisible(_ path: String) -> Bool {
+  func isVisible(_ path: String) -> Bool {
     guard modules.contains("scst") else { return false }
     let parts = path.split(separator: "/")
     guard parts.count > 1 else { return true }
@@ -114,8 +122,7 @@ struct Kernel: Sendable {
     let command = Command(
       path: path, text: String(decoding: taken.prefix { $0 != 0 }, as: UTF8.self))
     if waits(command) {
-      begin(command)
-      blocked.append(command)
+      blocked.append(Waiting(command: command, hidden: begin(command)))
       return .waits
     }
     try execute(command)
@@ -127,7 +134,10 @@ struct Kernel: Sendable {
     frozen = []
     let waiting = blocked
     blocked = []
-    for command in waiting { try? execute(command) }
+    for waiting in waiting {
+      for (path, entry) in waiting.hidden.sorted(by: { $0.key < $1.key }) { tree.put(path, entry) }
+      try? execute(waiting.command)
+    }
     for session in sessions where session.isClosing { end(session) }
   }
 

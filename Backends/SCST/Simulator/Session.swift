@@ -71,7 +71,7 @@ extension Kernel {
     }
     for name in Self.counters { tree.putFile("\(path)/\(name)", "0\n") }
     tree.putFile(path + "/force_close", nil, mode: 0o200)
-    tree.put(path + "/latency", .directory)
+    showLatency(path)
     let connection = "\(path)/\(session.address)"
     tree.put(connection, .directory)
     for (name, value) in [
@@ -81,6 +81,16 @@ extension Kernel {
       tree.putFile("\(connection)/\(name)", value, mode: 0o444)
     }
     showUnits(of: session)
+  }
+
+  /// Times by direction and size of commands; nothing is measured here.
+  mutating func showLatency(_ path: String) {
+    tree.put(path + "/latency", .directory)
+    for direction in ["n", "r", "w", "b"] {
+      for power in 9...19 {
+        tree.putFile("\(path)/latency/\(direction)\(1 << power)", "state count min max avg stddev\n")
+      }
+    }
   }
 
   static let counters = [
@@ -124,9 +134,8 @@ extension Kernel {
 
   /// Shows sessions with units of a device how its threads are now.
   mutating func refreshSessions(with device: String) {
-    for name in tree.names(in: "devices/\(device)/exported") {
-      guard case .link(let destination) = tree["devices/\(device)/exported/\(name)"] else { continue }
-      refreshSessions(at: destination.dropFirst(9).split(separator: "/").dropLast().joined(separator: "/"))
+    for path in exports(of: device) {
+      refreshSessions(at: path.split(separator: "/").dropLast().joined(separator: "/"))
     }
   }
 

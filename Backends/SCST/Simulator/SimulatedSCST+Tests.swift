@@ -127,7 +127,9 @@ extension SimulatedSCST {
   }
 
   /// Puts a file into the tree that this model does not have by itself, such as one of another version.
-  public func putFile(_ path: String, _ content: String?) { kernel.withLock { $0.tree.putFile(path, content) } }
+  public func putFile(_ path: String, _ content: String?) {
+    kernel.withLock { $0.tree.putFile(path, content) }
+  }
 }
 
 extension Kernel {

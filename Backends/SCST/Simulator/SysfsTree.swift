@@ -13,6 +13,8 @@ struct SysfsTree: Sendable {
 
   private(set) var entries: [String: Entry] = ["": .directory]
   private var children: [String: Set<String>] = [:]
+  /// What was put, changed or removed since ``takeTouched()``.
+  private var touched: Set<String> = []
 
   subscript(path: String) -> Entry? { entries[path] }
 
@@ -29,6 +31,7 @@ struct SysfsTree: Sendable {
   /// Puts an entry in an existing directory, in the place of what is there.
   mutating func put(_ path: String, _ entry: Entry) {
     let (parent, name) = Self.split(path)
+    touched.insert(path)
     entries[path] = entry
     children[parent, default: []].insert(name)
   }
@@ -40,16 +43,32 @@ struct SysfsTree: Sendable {
   /// Changes what a file holds; its mode stays.
   mutating func set(_ path: String, _ content: String) {
     guard case .file(let mode, _) = entries[path] else { return }
+    touched.insert(path)
     entries[path] = .file(mode: mode, content)
   }
 
   /// Removes an entry with all below it.
   mutating func remove(_ path: String) {
     for name in children[path] ?? [] { remove(path + "/" + name) }
+    touched.insert(path)
     children[path] = nil
     entries[path] = nil
     let (parent, name) = Self.split(path)
     children[parent]?.remove(name)
+  }
+
+  /// An entry with all below it.
+  func subtree(_ path: String) -> [String: Entry] {
+    var list: [String: Entry] = [:]
+    list[path] = entries[path]
+    for name in children[path] ?? [] { list.merge(subtree(path + "/" + name)) { $1 } }
+    return list
+  }
+
+  /// The paths of entries that changed since the last call.
+  mutating func takeTouched() -> Set<String> {
+    defer { touched = [] }
+    return touched
   }
 
   /// The first line of a file.

@@ -1,0 +1,84 @@
+import TargetCore
+
+/// Where things stand below /sys/kernel/scst_tgt; see SCST's README and scst/README.
+enum SCSTPaths {
+  static let root = "/sys/kernel/scst_tgt"
+  static let driver = root + "/targets/iscsi"
+  /// The commands for targets, and for accounts of targets and of discovery.
+  static let targets = driver + "/mgmt"
+  /// The result of the last command that went through the queue, of whomever it was.
+  static let result = root + "/last_sysfs_mgmt_res"
+
+  static func target(_ name: TargetName) -> String { "\(driver)/\(name)" }
+  static func group(_ name: TargetName, _ group: String) -> String {
+    "\(target(name))/ini_groups/\(group)"
+  }
+  static func handler(_ handler: String) -> String { "\(root)/handlers/\(handler)" }
+  static func device(_ device: String) -> String { "\(root)/devices/\(device)" }
+}
+
+/// A map of logical units of a target: its own, for initiators that are in no group, or that of a group.
+enum Place: Hashable, Comparable {
+  case everyone
+  case group(String)
+
+  /// The group of a target that holds its logical units that no initiator sees.
+  ///
+  /// SCST knows a logical unit only as what some initiator sees; the group has no initiators.
+  static let nobody = Place.group("quartet-nobody")
+
+  /// The group that says that everyone may log in to a target that has no logical unit for everyone.
+  static let marker = "quartet-everyone"
+
+  /// The directory of LUNs.
+  func luns(of name: TargetName) -> String {
+    switch self {
+    case .everyone: SCSTPaths.target(name) + "/luns"
+    case .group(let group): SCSTPaths.group(name, group) + "/luns"
+    }
+  }
+
+  func unit(_ lun: LUN, of name: TargetName) -> String { "\(luns(of: name))/\(lun)" }
+
+  /// The place as a word of a fact.
+  var word: String {
+    switch self {
+    case .everyone: "luns"
+    case .group(let group): "group:" + group
+    }
+  }
+}
+
+/// What the reader leaves for the planner, by keys of ``LiveState/facts``.
+enum SCSTFact {
+  /// Whether the driver serves logins: `0` or `1`.
+  static let driver = "driver"
+  /// The NUMA nodes of this machine, with commas.
+  static let nodes = "nodes"
+  /// The device of a logical unit.
+  static func device(_ name: TargetName, _ lun: LUN) -> String { "device \(name) \(lun)" }
+  /// That a place shows a logical unit: `DEVICE`, or `DEVICE read_only`.
+  static func mapped(_ name: TargetName, _ place: Place, _ lun: LUN) -> String {
+    "mapped \(name) \(place.word) \(lun)"
+  }
+  /// The groups that an initiator is in, a line each.
+  static func groups(_ name: TargetName, of initiator: ISCSIName) -> String {
+    "groups \(name) \(initiator)"
+  }
+  /// That a target has a group: its initiators, a line each.
+  static func members(_ name: TargetName, _ group: String) -> String { "members \(name) \(group)" }
+  /// All groups of a target, a line each.
+  static func groups(_ name: TargetName) -> String { "groups \(name)" }
+  /// That a device exists: `HANDLER PATH`.
+  static func backing(_ device: String) -> String { "backing \(device)" }
+  /// How many maps show a device: those that the model does not have are the second number.
+  static func exports(_ device: String) -> String { "exports \(device)" }
+  /// The file of an account.
+  static func account(_ name: TargetName?, _ direction: CHAPDirection, _ user: CHAPUser) -> String {
+    "account \(name?.description ?? "discovery") \(direction.rawValue) \(user)"
+  }
+  /// The patterns of a target's allowed_portal files, a line each.
+  static func portals(_ name: TargetName) -> String { "portals \(name)" }
+  /// Which target of another driver has a relative id.
+  static func relativeID(_ id: UInt32) -> String { "id \(id)" }
+}
