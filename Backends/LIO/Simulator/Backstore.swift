@@ -119,7 +119,7 @@ struct Backstore: Sendable {
     switch plugin {
     case .fileio:
       let mode = isBuffered ? "Buffered-WCE" : "O_DSYNC"
-      return indent + "TCM FILEIO ID: \(number)        File: \(setting("fd_dev_name", " "))  "
+      return indent + "TCM FILEIO ID: \(number)        File: \(setting("fd_dev_name", ""))  "
         + "Size: \(setting("fd_dev_size"))  Mode: \(mode) Async: \(setting("fd_async_io"))\n"
     case .iblock:
       let path = setting("udev_path", "")

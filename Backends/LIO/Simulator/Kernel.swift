@@ -26,10 +26,23 @@ struct Kernel: Sendable {
   var sessionCount = 0
   /// Node ACLs that the kernel made by itself, by their portal groups: whether each may only read.
   var dynamicNodes: [Number: [String: Bool]] = [:]
+  /// The files of each kind of directory that there is, by their names.
+  private var files: [Kind: [String: Attribute]] = [:]
   /// What reservations each device's initiators hold.
   var reservations: [Number: Reservations] = [:]
 
-  init() { addGroups(to: Self.root) }
+  init() {
+    learn(.root)
+    addGroups(to: Self.root)
+  }
+
+  private mutating func learn(_ kind: Kind) {
+    if files[kind] == nil {
+      files[kind] = Dictionary(kind.attributes.map { ($0.name, $0) }) { first, _ in first }
+    }
+  }
+
+  private func file(_ name: String, in number: Number) -> Attribute? { files[self[number].kind]?[name] }
 
   subscript(number: Number) -> Item {
     get { items[number] ?? Item(kind: .statistics, name: "") }
@@ -54,7 +67,7 @@ struct Kernel: Sendable {
       } else if let destination = self[here].links[name] {
         if isLast { return .link(to: destination) }
         here = destination
-      } else if let attribute = self[here].kind.attributes.first(where: { $0.name == name }) {
+      } else if let attribute = file(name, in: here) {
         guard isLast else { throw .notDirectory }
         return .attribute(attribute, of: here)
       } else {
@@ -82,13 +95,14 @@ struct Kernel: Sendable {
   func list(_ path: [String]) throws(Errno) -> [String] {
     guard case .item(let number) = try find(path) else { throw .notDirectory }
     let item = self[number]
-    return Array(item.children.keys) + Array(item.links.keys) + item.kind.attributes.map(\.name)
+    return Array(item.children.keys) + Array(item.links.keys) + Array(files[item.kind, default: [:]].keys)
   }
 
   // MARK: Directories
 
   @discardableResult
   mutating func add(_ kind: Kind, _ name: String, to parent: Number) -> Number {
+    learn(kind)
     let number = next
     next += 1
     items[number] = Item(kind: kind, name: name, parent: parent)
@@ -108,7 +122,7 @@ struct Kernel: Sendable {
     let (parent, name) = try parent(of: path)
     let exists =
       self[parent].children[name] != nil || self[parent].links[name] != nil
-      || self[parent].kind.attributes.contains { $0.name == name }
+      || file(name, in: parent) != nil
     if exists { throw .fileExists }
     guard let kind = try kind(ofNew: name, in: parent, machine) else { throw .notPermitted }
     let number = add(kind, name, to: parent)
@@ -142,7 +156,7 @@ struct Kernel: Sendable {
   // MARK: Values
 
   func value(_ name: String, of number: Number) -> String {
-    self[number].values[name] ?? self[number].kind.attributes.first { $0.name == name }?.initial ?? ""
+    self[number].values[name] ?? file(name, in: number)?.initial ?? ""
   }
 
   /// A directory's child that came with it.

@@ -154,6 +154,14 @@ extension Kernel {
     return true
   }
 
+  /// Whether a reservation keeps an initiator from writing.
+  func isReserved(_ device: Number, from initiator: String) -> Bool {
+    guard let all = reservations[device], let holder = all.holder else { return false }
+    let isOfRegistrants = all.type >= 5
+    return isOfRegistrants
+      ? !all.registrations.contains { $0.initiator == initiator } : holder.initiator != initiator
+  }
+
   /// The device behind a LUN that a session sees.
   func seenDevice(_ session: Session, _ lun: Int) -> Number? {
     guard let node = session.node else {

@@ -103,6 +103,7 @@ extension Kernel {
   /// Whether a session may write to a LUN; nil when it does not see it.
   func mayWrite(_ id: Int, lun: Int) -> Bool? {
     guard let session = sessions[id] else { return nil }
+    if let device = seenDevice(session, lun), isReserved(device, from: session.initiator) { return false }
     guard let node = session.node else {
       guard let unit = self[child("lun", of: session.group)].children["lun_\(lun)"] else { return nil }
       return device(of: unit) == nil ? nil : !session.isReadOnly

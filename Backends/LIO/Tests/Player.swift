@@ -85,7 +85,10 @@ struct Player {
         host.addDirectory(FilePath("/sys/class/scsi_device/\(address)"))
         host.addDirectory(FilePath("/sys/class/scsi_host/host\(address.prefix { $0 != ":" })"))
       }
-    case "mounted": host.addHolder("mounted at /mnt", of: path)
+    case "mounted":
+      // A device of another number, since what holds one never lets go in a simulated machine.
+      host.addBlockDevice(path, size: 16 << 20, number: "1:102")
+      host.addHolder("mounted at /mnt", of: path)
     case "unmounted": host.addBlockDevice(path, size: 16 << 20, number: "1:2")
     default: return playSession(entry)
     }
