@@ -38,7 +38,7 @@ struct Reservations: Sendable {
         + (one.isHolder ? "res_type=0\(type)\nres_scope=00\n" : "")
         + "res_all_tg_pt=\(one.isOfAllPorts ? 1 : 0)\nmapped_lun=\(one.unit)\ntarget_fabric=iSCSI\n"
         + "target_node=\(one.target)\ntpgt=1\nport_rtpi=1\ntarget_lun=\(one.unit)\nPR_REG_END: \(index)\n"
-    }.joined()
+    }.joined() + "\0"
   }
 }
 

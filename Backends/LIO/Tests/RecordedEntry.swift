@@ -11,12 +11,12 @@ struct RecordedEntry: Decodable {
 
     init(from decoder: any Decoder) throws {
       let container = try decoder.singleValueContainer()
-      if let names = try? container.decode([String].self) {
+      if let text = try? container.decode(String.self) {
+        self = .text(text)
+      } else if let names = try? container.decode([String].self) {
         self = .names(names)
-      } else if let truth = try? container.decode(Bool.self) {
-        self = .truth(truth)
       } else {
-        self = .text(try container.decode(String.self))
+        self = .truth(try container.decode(Bool.self))
       }
     }
   }
