@@ -2,7 +2,7 @@
 import PackageDescription
 
 /// One word a backend: its folder under `Backends/` holds Sources, Simulator and Tests.
-let backends = ["STGT", "LIO"]
+let backends = ["STGT", "LIO", "SCST"]
 
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -53,10 +53,9 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CLibAIO", providers: [.apt(["libaio-dev"]), .yum(["libaio-devel"])]),
-    .systemLibrary(
-      name: "CLibUdev", pkgConfig: "libudev", providers: [.apt(["libudev-dev"]), .yum(["systemd-devel"])]),
-    .systemLibrary(
-      name: "CLibKmod", pkgConfig: "libkmod", providers: [.apt(["libkmod-dev"]), .yum(["kmod-devel"])]),
+    // Without pkgConfig, which would link them: they are loaded when they are needed.
+    .systemLibrary(name: "CLibUdev", providers: [.apt(["libudev-dev"]), .yum(["systemd-devel"])]),
+    .systemLibrary(name: "CLibKmod", providers: [.apt(["libkmod-dev"]), .yum(["kmod-devel"])]),
 
     library("HostInterface", [system]),
     library(
@@ -80,10 +79,19 @@ let package = Package(
       name: "quartet-cli",
       dependencies: ["HostInterface", "TargetCore", "StateFile", "Quartet", arguments, log, system],
       path: "Sources/quartet", swiftSettings: settings),
+    .executableTarget(name: "bench-floor"),
+    library("GuestProtocol", ["HostInterface"]),
+    .executableTarget(
+      name: "guest-agent", dependencies: ["GuestProtocol", "HostInterface", system], swiftSettings: settings),
+    .systemLibrary(name: "CTimeStampCounter"),
+    library("VirtualMachine", ["CTimeStampCounter", "GuestProtocol", "HostInterface", "LinuxHost", system]),
+    .executableTarget(
+      name: "example", dependencies: ["LinuxHost", "Quartet", "TargetCore"], swiftSettings: settings),
     .executableTarget(
       name: "dev",
       dependencies: [
-        "HostInterface", "HostRecording", "LinuxHost", "Quartet", "TargetCore", arguments, system,
+        "HostInterface", "HostRecording", "LinuxHost", "Quartet", "TargetCore", "VirtualMachine",
+        "guest-agent", arguments, system,
       ],
       swiftSettings: settings),
 
@@ -97,6 +105,8 @@ let package = Package(
       "QuartetTests",
       ["HostInterface", "TargetCore", "Quartet", "BackendRegistry", "Simulation", "STGTSimulator", system]),
     tests("CLITests", ["HostInterface", "LinuxHost", "quartet-cli", system]),
-    tests("TidyTests", ["BackendRegistry", "TargetCore", system]),
+    .testTarget(
+      name: "TidyTests", dependencies: ["BackendRegistry", "TargetCore", system],
+      exclude: ["CodeForms.txt", "ImportForms.txt"], swiftSettings: settings),
   ] + backends.flatMap(targets(ofBackend:))
 )

@@ -25,12 +25,16 @@ public struct FileStatus: Sendable, Hashable {
 
 /// Files, directories and links of the host.
 ///
-/// No call here waits on purpose; every one throws ``Failure``.
+/// No call here waits on purpose but the write with a limit; every one throws ``Failure``.
 public protocol HostFiles: Sendable {
   /// Reads a whole file, of at most 64 MiB.
   func read(_ path: FilePath) throws -> [UInt8]
   /// Writes with one write(2) to an existing file; a short write is an error.
   func write(_ bytes: [UInt8], to path: FilePath) throws
+  /// The same for a file whose write(2) may block for long: it is waited for at most `limit`, on no thread that
+  /// others need, and no signal interrupts it. What the limit ends with ``Failure/Code/stillRunning`` goes on in
+  /// the kernel.
+  func write(_ bytes: [UInt8], to path: FilePath, limit: Duration) async throws
   /// Replaces a file by write, fsync, rename and fsync of its directory.
   func replace(_ path: FilePath, with bytes: [UInt8], mode: UInt16) throws
   /// What is there, following links; nil when nothing is.
@@ -105,6 +109,15 @@ public protocol HostDevices: Sendable {
   func waitForPath(_ path: FilePath, exists: Bool, limit: Duration) async throws
   /// Who uses this file or device: file systems mounted from it, swap, device mapper, DRBD, MD.
   func holders(of path: FilePath) throws -> [Holder]
+  /// Who uses each of some files and devices, in their order; the status is what ``HostFiles/status(_:)`` answered.
+  func holders(ofEach files: [(path: FilePath, status: FileStatus)]) throws -> [[Holder]]
+}
+
+extension HostDevices {
+  /// Asks for one after the other; a host that can tell all from one look does that instead.
+  public func holders(ofEach files: [(path: FilePath, status: FileStatus)]) throws -> [[Holder]] {
+    try files.map { try holders(of: $0.path) }
+  }
 }
 
 /// A lock that is held until ``release()`` or until the process that holds it ends.

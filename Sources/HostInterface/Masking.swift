@@ -38,6 +38,7 @@ extension Operation {
     switch self {
     case .write(let path, let contents), .replaceFile(let path, let contents, _):
       path.secrets + contents.secrets
+    case .manage(let write): write.path.secrets + write.contents.secrets
     case .createLink(let path, let destination): path.secrets + destination.secrets
     case .run(let command): command.secrets
     case .exchange(let request): request.body.secrets + request.equivalent.secrets

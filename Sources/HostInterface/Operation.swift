@@ -2,6 +2,8 @@
 public enum Operation: Sendable, Hashable {
   /// Writes the bytes with one write(2) to a file that exists, as /proc, sysfs and configfs need.
   case write(path: Text, contents: Text)
+  /// Gives the kernel one command by a file that may block, or tell the outcome elsewhere.
+  case manage(ManagementWrite)
   /// Makes a directory; in configfs and sysfs that makes a kernel object.
   case createDirectory(path: Text)
   /// Removes an empty directory.
@@ -36,24 +38,46 @@ public enum LineEdit: Sendable, Hashable {
   case remove(String)
   /// Replaces every line equal to the first by the second.
   case replace(String, with: String)
+  /// Puts the line before all others, and removes every other line equal to it or to one of these.
+  case first(String, insteadOf: [String])
 
-  /// Applies the edit to a file's text; the result ends in a newline unless it is empty.
+  /// Applies the edit to a file's text.
+  ///
+  /// A last line without a newline gets none unless it is edited or appended to: some programs pass over such a line,
+  /// and to end it would be to put it in force.
   public func applied(to text: String) -> String {
     String(decoding: applied(to: Array(text.utf8)), as: UTF8.self)
   }
 
   /// The same for bytes, of which those that are no UTF-8 stay as they are in the lines that are not edited.
+  ///
+  /// See ``applied(to:)-(String)``.
   public func applied(to bytes: [UInt8]) -> [UInt8] {
     let newline = UInt8(ascii: "\n")
     var lines = bytes.split(separator: newline, omittingEmptySubsequences: false).map(Array.init)
+    let open = lines.last == [] ? nil : lines.last
     if lines.last == [] { lines.removeLast() }
     switch self {
     case .append(let line): if !lines.contains(Array(line.utf8)) { lines.append(Array(line.utf8)) }
     case .prepend(let line): if !lines.contains(Array(line.utf8)) { lines.insert(Array(line.utf8), at: 0) }
     case .remove(let line): lines.removeAll { $0 == Array(line.utf8) }
     case .replace(let old, let new): lines = lines.map { $0 == Array(old.utf8) ? Array(new.utf8) : $0 }
+    case .first(let line, let others):
+      let gone = ([line] + others).map { Array($0.utf8) }
+      lines.removeAll(where: gone.contains)
+      lines.insert(Array(line.utf8), at: 0)
     }
-    return Array(lines.map { $0 + [newline] }.joined())
+    var text = Array(lines.map { $0 + [newline] }.joined())
+    if let open, open == lines.last, open != wanted.map({ Array($0.utf8) }) { text.removeLast() }
+    return text
+  }
+
+  /// The line that is in force after the edit.
+  private var wanted: String? {
+    switch self {
+    case .append(let line), .prepend(let line), .replace(_, let line), .first(let line, _): line
+    case .remove: nil
+    }
   }
 }
 
@@ -107,6 +131,34 @@ public struct SocketRequest: Sendable, Hashable {
   }
 }
 
+/// One command for a kernel that is managed by files, such as SCST by its `mgmt` files in sysfs.
+///
+/// The kernel may answer EAGAIN and go on; then another file tells the outcome, and what is there proves it.
+public struct ManagementWrite: Sendable, Hashable {
+  /// The file.
+  public var path: Text
+  /// The command, of at most 4096 bytes: of a longer one sysfs would take that much and have it done.
+  public var contents: Text
+  /// The file that tells the outcome after EAGAIN, as a negative error number or 0; reading it gives EAGAIN while
+  /// the kernel is at work.
+  public var result: Text?
+  /// What is so when the command was carried out; it decides where the answer leaves that open.
+  public var proof: Condition?
+  /// How long to wait for the write, and once more for the outcome.
+  public var limit: Duration
+
+  /// A command.
+  public init(
+    path: Text, contents: Text, result: Text? = nil, proof: Condition? = nil, limit: Duration
+  ) {
+    self.path = path
+    self.contents = contents
+    self.result = result
+    self.proof = proof
+    self.limit = limit
+  }
+}
+
 /// What an operation can wait for.
 public enum Condition: Sendable, Hashable {
   /// Something exists at the path.
@@ -115,4 +167,6 @@ public enum Condition: Sendable, Hashable {
   case absent(path: Text)
   /// The directory has no entries, or does not exist.
   case empty(directory: Text)
+  /// The first line of the file is this one.
+  case reads(path: Text, line: Text)
 }

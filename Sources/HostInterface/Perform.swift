@@ -23,6 +23,7 @@ extension Host {
     func path(_ text: Text) throws -> FilePath { FilePath(try text.string(variables)) }
     switch operation {
     case .write(let file, let contents): try write(contents.bytes(variables), to: path(file))
+    case .manage(let command): try await manage(command, variables: variables)
     case .createDirectory(let directory): try createDirectory(path(directory))
     case .removeDirectory(let directory): try removeDirectory(path(directory))
     case .createLink(let link, let destination): try createLink(path(link), to: path(destination))
@@ -64,16 +65,39 @@ extension Host {
     case .absent(let path):
       try await waitForPath(FilePath(path.string(variables)), exists: false, limit: limit)
     case .empty(let directory):
+      let directory = try directory.string(variables)
+      try await wait(until: condition, limit, variables, directory, "is not empty after \(limit)")
+    case .reads(let path, let line):
+      let problem = "does not read \(line.display) after \(limit)"
+      try await wait(until: condition, limit, variables, path.string(variables), problem)
+    }
+  }
+
+  private func wait(
+    until condition: Condition, _ limit: Duration, _ variables: [Variable: String], _ subject: String,
+    _ problem: String
+  ) async throws {
+    let interval = Duration.milliseconds(20)
+    var left = limit
+    while try !holds(condition, variables: variables) {
+      guard left > .zero else { throw Failure(.timedOut, subject, problem) }
+      try await sleep(interval)
+      left -= interval
+    }
+  }
+
+  /// Whether a condition is met now.
+  func holds(_ condition: Condition, variables: [Variable: String] = [:]) throws -> Bool {
+    switch condition {
+    case .exists(let path): return try status(FilePath(path.string(variables))) != nil
+    case .absent(let path): return try status(FilePath(path.string(variables))) == nil
+    case .empty(let directory):
       let directory = FilePath(try directory.string(variables))
-      let interval = Duration.milliseconds(20)
-      var left = limit
-      while try status(directory) != nil, try !list(directory).isEmpty {
-        guard left > .zero else {
-          throw Failure(.timedOut, "\(directory)", "is not empty after \(limit)")
-        }
-        try await sleep(interval)
-        left -= interval
-      }
+      return try status(directory) == nil || list(directory).isEmpty
+    case .reads(let path, let line):
+      let path = FilePath(try path.string(variables))
+      guard try status(path) != nil else { return false }
+      return try text(path).prefix { $0 != "\n" } == line.string(variables)
     }
   }
 

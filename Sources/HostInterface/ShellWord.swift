@@ -60,6 +60,7 @@ extension Operation {
   /// The shell command that does the same, secrets masked and variables as `$name`.
   public var display: String {
     switch self {
+    case .manage(let write): return Operation.write(path: write.path, contents: write.contents).display
     case .write(let path, let contents):
       // echo ends its line, as most files of a kernel are written; printf does not.
       guard let line = contents.withoutNewline else {
@@ -78,10 +79,11 @@ extension Operation {
     case .exchange(let request): return request.equivalent.display
     case .loadModule(let name): return "modprobe \(shellQuoted(name))"
     case .wait(let condition, let limit):
-      let (test, path) = condition.shellTest
+      let (test, arguments) = condition.shellTest
       // timeout(1) takes 0 for no limit at all.
       let seconds = max(1, limit.components.seconds + (limit.components.attoseconds > 0 ? 1 : 0))
-      return "timeout \(seconds) sh -c '\(test); do sleep 0.1; done' \(path.shellWord)"
+      let words = arguments.map(\.shellWord).joined(separator: " ")
+      return "timeout \(seconds) sh -c '\(test); do sleep 0.1; done' \(words)"
     case .bind(let variable, let path, let containing, let key):
       let value = "grep -o \(shellQuoted(key + "[^[:space:]]*")) | cut -b \(key.utf8.count + 1)-"
       return "\(variable.name)=$(grep -Fw -m1 \(containing.shellWord) \(path.shellWord) | \(value))"
@@ -106,7 +108,16 @@ extension LineEdit {
     case .remove(let line): "sed -i \(shellQuoted("/^\(line.escaped(Self.special))$/d")) \(path.shellWord)"
     case .replace(let old, let new):
       "sed -i \(shellQuoted("s/^\(old.escaped(Self.special))$/\(new.escaped("\\/&"))/")) \(path.shellWord)"
+    case .first(let line, let others):
+      Self.display(path, first: line, insteadOf: others)
     }
+  }
+
+  /// By a new file, since sed puts nothing in front of no lines.
+  private static func display(_ path: Text, first line: String, insteadOf others: [String]) -> String {
+    let gone = ([line] + others).map { "-e " + shellQuoted($0) }.joined(separator: " ")
+    let (file, new) = (path.shellWord, (path + ".new").shellWord)
+    return "{ printf '%s\\n' \(shellQuoted(line)); grep -svxF \(gone) \(file); } > \(new); mv \(new) \(file)"
   }
 
   /// What means something in a basic regular expression between slashes.
@@ -114,12 +125,13 @@ extension LineEdit {
 }
 
 extension Condition {
-  /// The loop's head for `sh -c`, to which the path is given as `$0`.
-  fileprivate var shellTest: (String, Text) {
+  /// The loop's head for `sh -c`, to which the path is given as `$0` and what else there is as `$1`.
+  fileprivate var shellTest: (String, [Text]) {
     switch self {
-    case .exists(let path): ("until test -e \"$0\"", path)
-    case .absent(let path): ("while test -e \"$0\"", path)
-    case .empty(let path): ("while test -n \"$(ls -A \"$0\")\"", path)
+    case .exists(let path): ("until test -e \"$0\"", [path])
+    case .absent(let path): ("while test -e \"$0\"", [path])
+    case .empty(let path): ("while test -n \"$(ls -A \"$0\")\"", [path])
+    case .reads(let path, let line): ("until test \"$(head -n1 \"$0\")\" = \"$1\"", [path, line])
     }
   }
 }

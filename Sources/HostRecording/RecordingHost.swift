@@ -91,6 +91,19 @@ extension RecordingHost {
     try record(entry, { try host.write(bytes, to: path) })
   }
 
+  /// Passes on and records a write that may block.
+  public func write(_ bytes: [UInt8], to path: FilePath, limit: Duration) async throws {
+    var entry = entry("write", path)
+    entry.data = entry.encoded([disguise.hide(bytes)])[0]
+    let result: Result<Void, any Error>
+    do {
+      result = .success(try await host.write(bytes, to: path, limit: limit))
+    } catch {
+      result = .failure(error)
+    }
+    try finish(entry, result) { _, _ in }
+  }
+
   /// Passes on and records the replacement of a file.
   public func replace(_ path: FilePath, with bytes: [UInt8], mode: UInt16) throws {
     var entry = entry("replace", path)

@@ -104,6 +104,11 @@ extension ReplayHost {
     _ = try act(entry("write", path, data: bytes))
   }
 
+  /// The next action, a write of these bytes to this file.
+  public func write(_ bytes: [UInt8], to path: FilePath, limit: Duration) async throws {
+    try write(bytes, to: path)
+  }
+
   /// The next action, a replacement of this file, or a write of the same bytes.
   public func replace(_ path: FilePath, with bytes: [UInt8], mode: UInt16) throws {
     var entry = entry("replace", path, data: bytes)

@@ -12,13 +12,20 @@ extension LocalHost {
     guard let status = try status(path) else {
       throw Failure(.notFound, "\(path)", "there is no such file or device")
     }
-    let search = HolderSearch(files: self)
-    guard status.kind == .blockDevice, let number = DeviceNumber(status.identity) else {
-      return try search.holders(ofFile: status.identity)
+    return try holders(ofEach: [(path, status)])[0]
+  }
+
+  /// The same for many: the kernel's lists are read once.
+  public func holders(ofEach files: [(path: FilePath, status: FileStatus)]) throws -> [[Holder]] {
+    let search = try HolderSearch(files: self)
+    return try files.map { path, status in
+      guard status.kind == .blockDevice, let number = DeviceNumber(status.identity) else {
+        return search.holders(ofFile: status.identity)
+      }
+      let found = try search.holders(ofDevice: number)
+      return found.isEmpty && isOpenExclusively(path)
+        ? [Holder("held by a program or driver that opened it alone")] : found
     }
-    let found = try search.holders(ofDevice: number)
-    return found.isEmpty && isOpenExclusively(path)
-      ? [Holder("held by a program or driver that opened it alone")] : found
   }
 
   private func isOpenExclusively(_ device: FilePath) -> Bool {
@@ -28,9 +35,22 @@ extension LocalHost {
   }
 }
 
-/// Looks for those who use a file or device, in the kernel's own lists.
+/// Looks for those who use a file or device, in the kernel's own lists as they were when the search was made.
 struct HolderSearch<Files: HostFiles> {
-  let files: Files
+  private let files: Files
+  private let mounts: [MountTable.Mount]
+  /// The identities of what is used as swap.
+  private let swaps: Set<String>
+  /// The loop devices by the identities of the files behind them.
+  private let loops: [String: [String]]
+
+  /// Reads the lists.
+  init(files: Files) throws {
+    self.files = files
+    mounts = try MountTable(files.text("/proc/self/mountinfo")).mounts
+    swaps = try Self.swaps(files)
+    loops = try Self.loops(files)
+  }
 
   /// Who uses a block device or a partition of it.
   func holders(ofDevice number: DeviceNumber) throws -> [Holder] {
@@ -42,37 +62,42 @@ struct HolderSearch<Files: HostFiles> {
   }
 
   /// Who uses a regular file, given the identity that its ``FileStatus`` has.
-  func holders(ofFile identity: String) throws -> [Holder] {
-    try (swaps(identity) + loops(identity)).map(Holder.init)
-  }
+  func holders(ofFile identity: String) -> [Holder] { listed(identity).map(Holder.init) }
 
   private func users(of number: DeviceNumber) throws -> [String] {
-    try mounts(number) + swaps(number.description) + loops(number.description) + stacked(on: number)
+    mounts(number) + listed(number.description) + (try stacked(on: number))
   }
 
-  private func mounts(_ number: DeviceNumber) throws -> [String] {
-    try MountTable(files.text("/proc/self/mountinfo")).mounts.filter { mount in
+  private func mounts(_ number: DeviceNumber) -> [String] {
+    mounts.filter { mount in
       // A btrfs has a device number of its own; only its source leads to the device.
-      mount.device == number || mount.device.major == 0 && identity(mount.source) == number.description
+      mount.device == number
+        || mount.device.major == 0 && Self.identity(mount.source, files) == number.description
     }.map { "mounted at \($0.point)" }
   }
 
-  private func swaps(_ wanted: String) throws -> [String] {
+  private func listed(_ identity: String) -> [String] {
+    (swaps.contains(identity) ? ["used as swap"] : [])
+      + (loops[identity] ?? []).map { "held by /dev/\($0)" }
+  }
+
+  private static func swaps(_ files: Files) throws -> Set<String> {
     guard try files.status("/proc/swaps") != nil else { return [] }
     let rows = try files.text("/proc/swaps").split(separator: "\n").dropFirst()
     let names = rows.compactMap { $0.split(whereSeparator: \.isWhitespace).first.map(unescaped) }
-    return names.contains { identity($0) == wanted } ? ["used as swap"] : []
+    return Set(names.compactMap { identity($0, files) })
   }
 
-  private func loops(_ wanted: String) throws -> [String] {
-    guard try files.status("/sys/block") != nil else { return [] }
-    return try files.list("/sys/block").filter { $0.hasPrefix("loop") }.compactMap { name in
+  private static func loops(_ files: Files) throws -> [String: [String]] {
+    guard try files.status("/sys/block") != nil else { return [:] }
+    var found: [String: [String]] = [:]
+    for name in try files.list("/sys/block") where name.hasPrefix("loop") {
       let file = FilePath("/sys/block/\(name)/loop/backing_file")
-      guard let backing = try? files.text(file), identity(String(backing.dropLast())) == wanted else {
-        return nil
-      }
-      return "held by /dev/\(name)"
+      guard let backing = try? files.text(file), let identity = identity(String(backing.dropLast()), files)
+      else { continue }
+      found[identity, default: []].append(name)
     }
+    return found
   }
 
   private func stacked(on number: DeviceNumber) throws -> [String] {
@@ -94,7 +119,7 @@ struct HolderSearch<Files: HostFiles> {
     }
   }
 
-  private func identity(_ path: String) -> String? {
+  private static func identity(_ path: String, _ files: Files) -> String? {
     guard path.hasPrefix("/") else { return nil }
     return (try? files.status(FilePath(path)))?.identity
   }

@@ -69,30 +69,40 @@ extension UInt8 {
 
 /// The index of a kernel's modules, read through libkmod.
 private final class ModuleCatalogue {
+  // Sound: the functions are filled in once, before anyone sees them, and never change.
+  private nonisolated(unsafe) static let loaded = kmod_load()
+
+  let library: kmod_functions
   private let directory: FilePath
   private let context: OpaquePointer
 
   init(_ directory: FilePath) throws {
+    guard let library = Self.loaded?.pointee else {
+      throw Failure(
+        .unavailable, "libkmod", "cannot be loaded, and it finds the kernel's modules",
+        remedy: "install Debian's package libkmod2")
+    }
+    self.library = library
     self.directory = directory
-    guard let context = kmod_new(directory.string, nil) else {
+    guard let context = library.kmod_new(directory.string, nil) else {
       throw Failure(.refused, "\(directory)", "libkmod cannot read the module configuration")
     }
     // By default it writes to standard error, which is the program's.
-    kmod_set_log_priority(context, LOG_EMERG)
+    library.kmod_set_log_priority(context, LOG_EMERG)
     self.context = context
   }
 
-  deinit { kmod_unref(context) }
+  deinit { _ = library.kmod_unref(context) }
 
   /// The module that a name or alias stands for.
   func find(_ name: String) throws -> KernelModule? {
     var list: OpaquePointer?
-    let answer = kmod_module_new_from_lookup(context, name, &list)
+    let answer = library.kmod_module_new_from_lookup(context, name, &list)
     guard answer >= 0 else {
       throw Failure.system(Errno(rawValue: -answer), "\(directory)", "cannot look for kernel module \(name)")
     }
-    defer { kmod_module_unref_list(list) }
-    return list.flatMap { kmod_module_get_module($0) }.map { KernelModule(name, $0, self) }
+    defer { _ = library.kmod_module_unref_list(list) }
+    return list.flatMap { library.kmod_module_get_module($0) }.map { KernelModule(name, $0, self) }
   }
 }
 
@@ -108,11 +118,11 @@ private final class KernelModule {
     self.catalogue = catalogue
   }
 
-  deinit { kmod_module_unref(module) }
+  deinit { _ = catalogue.library.kmod_module_unref(module) }
 
   func insert() throws {
     let flags = KMOD_PROBE_APPLY_BLACKLIST.rawValue
-    let answer = kmod_module_probe_insert_module(module, flags, nil, nil, nil, nil)
+    let answer = catalogue.library.kmod_module_probe_insert_module(module, flags, nil, nil, nil, nil)
     if answer == Int32(flags) {
       throw Failure(
         .refused, "kernel module \(name)", "the configuration in modprobe.d blacklists it",

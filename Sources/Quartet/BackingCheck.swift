@@ -15,12 +15,13 @@ struct BackingCheck {
   /// - Returns: The changes, with the size of each backing and the store that its kind of file wants.
   /// - Throws: ``Failure`` when one is missing, no file or block device, in use, or exported already.
   func checked(_ changes: [Change]) throws -> [Change] {
+    let found = try backings(of: changes)
     var exports = allowShared ? [:] : try exported(unless: changes)
     return try changes.map { change in
       switch change {
-      case .addUnit(let name, let unit): return .addUnit(name, try checked(unit, of: name, &exports))
+      case .addUnit(let name, let unit): return .addUnit(name, try checked(unit, of: name, found, &exports))
       case .replaceUnit(let name, let unit, let force):
-        return .replaceUnit(name, try checked(unit, of: name, &exports), force: force)
+        return .replaceUnit(name, try checked(unit, of: name, found, &exports), force: force)
       case .resizeUnit(let name, let lun, _):
         guard case .path(let path)? = live.targets[name]?.units[lun]?.backing else { return change }
         return .resizeUnit(name, lun, size: try host.status(FilePath(path))?.size)
@@ -29,15 +30,49 @@ struct BackingCheck {
     }
   }
 
-  private func checked(_ unit: LogicalUnit, of name: TargetName, _ exports: inout [String: String]) throws
-    -> LogicalUnit
-  {
-    guard case .path(let path) = unit.backing, !capabilities.unbackedStores.contains(unit.store ?? "") else {
-      return unit
+  /// What stands at the paths of new logical units; none is used by something else.
+  private func backings(of changes: [Change]) throws -> [String: FileStatus] {
+    var found: [String: FileStatus] = [:]
+    var uses: [(place: String, path: String, status: FileStatus)] = []
+    for change in changes {
+      guard let (name, unit) = newUnit(change), let path = pathToCheck(of: unit), found[path] == nil else {
+        continue
+      }
+      let place = "lun \(unit.lun) of \(name)"
+      let status = try status(of: path, for: unit, place: place)
+      found[path] = status
+      uses.append((place, path, status))
     }
+    guard !uses.isEmpty else { return [:] }
+    let holders = try host.holders(ofEach: uses.map { (FilePath($0.path), $0.status) })
+    for (use, holders) in zip(uses, holders) {
+      guard let first = holders.first else { continue }
+      throw Failure(
+        .inUse, use.place, "cannot use \(use.path), which is \(first)",
+        remedy: "unmount or release it first; exporting what this machine uses itself destroys data")
+    }
+    return found
+  }
+
+  private func newUnit(_ change: Change) -> (TargetName, LogicalUnit)? {
+    switch change {
+    case .addUnit(let name, let unit), .replaceUnit(let name, let unit, _): (name, unit)
+    default: nil
+    }
+  }
+
+  private func pathToCheck(of unit: LogicalUnit) -> String? {
+    guard case .path(let path) = unit.backing, !capabilities.unbackedStores.contains(unit.store ?? "") else {
+      return nil
+    }
+    return path
+  }
+
+  private func checked(
+    _ unit: LogicalUnit, of name: TargetName, _ found: [String: FileStatus], _ exports: inout [String: String]
+  ) throws -> LogicalUnit {
+    guard let path = pathToCheck(of: unit), let status = found[path] else { return unit }
     let place = "lun \(unit.lun) of \(name)"
-    let status = try status(of: path, for: unit, place: place)
-    try checkHolders(of: path, status, place: place)
     if !allowShared, let other = exports.updateValue(place, forKey: status.identity) {
       throw Failure(
         .inUse, place, "cannot use \(path), which is exported already as \(other)",
@@ -60,14 +95,6 @@ struct BackingCheck {
     case .characterDevice, .link, .other:
       throw Failure(.invalid, place, "cannot use \(path), which is no file and no block device")
     }
-  }
-
-  private func checkHolders(of path: String, _ status: FileStatus, place: String) throws {
-    let holders = try host.holders(of: FilePath(path))
-    guard let first = holders.first else { return }
-    throw Failure(
-      .inUse, place, "cannot use \(path), which is \(first)",
-      remedy: "unmount or release it first; exporting what this machine uses itself destroys data")
   }
 
   /// What backs the logical units that will stay, by the identity of the file or device.

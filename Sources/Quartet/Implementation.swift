@@ -39,8 +39,13 @@ public struct Implementation: Sendable {
 
   /// Makes the implementation answer if it does not: loads its modules, starts its daemon.
   ///
+  /// Two that start it at once take turns: a second daemon of IET would end what the first one exports.
+  ///
   /// - Returns: Whether it had to be started.
   public func start(observe: @escaping @Sendable (ExecutionEvent) -> Void = { _ in }) async throws -> Bool {
+    if await backend.probe(host).running { return false }
+    let lock = try await host.lock(backend.lockName, limit: .seconds(30))
+    defer { lock.release() }
     let probe = await backend.probe(host)
     if probe.running { return false }
     guard probe.installed else {

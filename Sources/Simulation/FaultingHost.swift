@@ -126,6 +126,24 @@ public final class FaultingHost: Host {
     try attempt(.write(path, bytes)) { try host.write(bytes, to: path) }
   }
 
+  /// Writes, or fails; a write that hangs is one that the kernel is still at when the limit is over.
+  public func write(_ bytes: [UInt8], to path: FilePath, limit: Duration) async throws {
+    let hanging = Failure(.stillRunning, "\(path)", "the kernel is still at work on the write after \(limit)")
+    switch try fault(for: .write(path, bytes)) {
+    case nil: try await host.write(bytes, to: path, limit: limit)
+    case .error(let number): throw Failure.system(number, "\(path)", "failed as the test wanted")
+    case .garbage: throw Failure.system(.ioError, "\(path)", "failed as the test wanted")
+    case .hang: throw hanging
+    case .hangAfter:
+      try await host.write(bytes, to: path, limit: limit)
+      throw hanging
+    case .kill: throw Self.death
+    case .killAfter:
+      try await host.write(bytes, to: path, limit: limit)
+      throw Self.death
+    }
+  }
+
   /// Replaces a file, or fails.
   public func replace(_ path: FilePath, with bytes: [UInt8], mode: UInt16) throws {
     try attempt(.replace(path, bytes)) { try host.replace(path, with: bytes, mode: mode) }

@@ -48,57 +48,79 @@ struct FileTree {
 
   /// Finds a node.
   func find(_ path: FilePath, followLast: Bool = true) throws(Errno) -> Number {
+    try look(path, followLast: followLast).get()
+  }
+
+  /// The same without throwing: where nothing being there is no failure, a test process need not record one.
+  func look(_ path: FilePath, followLast: Bool = true) -> Result<Number, Errno> {
     var links = 0
     var trail = [Self.root]
     var rest = path.names[...]
     while let name = rest.popFirst() {
       let here = trail.last ?? Self.root
-      guard case .directory(let entries) = self[here].content else { throw .notDirectory }
+      guard case .directory(let entries) = self[here].content else { return .failure(.notDirectory) }
       if name == "." { continue }
       if name == ".." {
         if trail.count > 1 { trail.removeLast() }
         continue
       }
-      guard let number = entries[name] else { throw .noSuchFileOrDirectory }
+      guard let number = entries[name] else { return .failure(.noSuchFileOrDirectory) }
       guard case .link(let destination) = self[number].content, followLast || !rest.isEmpty else {
         trail.append(number)
         continue
       }
       links += 1
-      guard links <= Self.linkLimit else { throw .tooManySymbolicLinkLevels }
+      guard links <= Self.linkLimit else { return .failure(.tooManySymbolicLinkLevels) }
       if destination.isAbsolute { trail = [Self.root] }
       rest = (destination.names + rest)[...]
     }
-    return trail.last ?? Self.root
+    return .success(trail.last ?? Self.root)
   }
 
-  /// Finds the directory that a path's last name is in, and that name.
-  func parent(of path: FilePath) throws(Errno) -> (directory: Number, entries: [String: Number], name: String)
-  {
+  /// Finds the directory that a path's last name is in, that name, and the node that has it.
+  func parent(of path: FilePath) throws(Errno) -> (directory: Number, name: String, number: Number?) {
     guard let name = path.lastComponent?.string else { throw .fileExists }
     let directory = try find(path.removingLastComponent())
     guard case .directory(let entries) = self[directory].content else { throw .notDirectory }
-    return (directory, entries, name)
+    // They are there, and can be neither made nor removed.
+    if name == "." || name == ".." { throw .fileExists }
+    return (directory, name, entries[name])
   }
 
   /// Puts a new node at a path where nothing is.
   @discardableResult
   mutating func insert(_ content: Content, at path: FilePath) throws(Errno) -> Number {
-    let (directory, entries, name) = try parent(of: path)
-    guard entries[name] == nil else { throw .fileExists }
+    let (directory, name, old) = try parent(of: path)
+    guard old == nil else { throw .fileExists }
     let number = next
     next += 1
     nodes[number] = Node(content: content)
-    self[directory].content = .directory(entries.merging([name: number]) { $1 })
+    setEntry(name, of: directory, to: number)
     return number
+  }
+
+  /// Puts a new node at a path, with the directories above it, whatever is there.
+  @discardableResult
+  mutating func put(_ content: Content, at path: FilePath) throws(Errno) -> Number {
+    try makeDirectories(path.removingLastComponent())
+    if case .success = look(path, followLast: false) { try remove(path) }
+    return try insert(content, at: path)
   }
 
   /// Takes a node and what is below it away.
   mutating func remove(_ path: FilePath) throws(Errno) {
-    let (directory, entries, name) = try parent(of: path)
-    guard let number = entries[name] else { throw .noSuchFileOrDirectory }
-    self[directory].content = .directory(entries.filter { $0.key != name })
+    let (directory, name, number) = try parent(of: path)
+    guard let number else { throw .noSuchFileOrDirectory }
+    setEntry(name, of: directory, to: nil)
     release(number)
+  }
+
+  private mutating func setEntry(_ name: String, of directory: Number, to number: Number?) {
+    guard case .directory(var entries) = self[directory].content else { return }
+    // So that there is one owner, and no copy of a large directory.
+    self[directory].content = .directory([:])
+    entries[name] = number
+    self[directory].content = .directory(entries)
   }
 
   private mutating func release(_ number: Number) {
@@ -111,11 +133,7 @@ struct FileTree {
     var here = FilePath("/")
     for component in path.components {
       here.append(component)
-      do throws(Errno) {
-        _ = try find(here)
-      } catch .noSuchFileOrDirectory {
-        try insert(.directory([:]), at: here)
-      }
+      if case .failure(.noSuchFileOrDirectory) = look(here) { try insert(.directory([:]), at: here) }
     }
   }
 

@@ -44,9 +44,9 @@ public enum HostFault: Sendable, Hashable {
   case killAfter
   /// A daemon or command does what it is asked, and what it answers is noise; any other call fails with EIO.
   case garbage
-  /// A daemon or command does nothing until the limit is over; any other call fails with EIO.
+  /// A daemon, a command or a write with a limit does nothing until that is over; any other call fails with EIO.
   case hang
-  /// A daemon or command does what it is asked and does not answer until the limit is over; any other call fails
-  /// with EIO.
+  /// A daemon, a command or a write with a limit does what it is asked and does not answer until that is over; any
+  /// other call fails with EIO.
   case hangAfter
 }

@@ -11,6 +11,8 @@ public protocol KernelFileSystem: Sendable {
   func read(_ path: FilePath, on host: SimulatedHost) throws(Errno) -> [UInt8]
   /// Opens for writing and writes once.
   func write(_ bytes: [UInt8], to path: FilePath, on host: SimulatedHost) throws(Errno)
+  /// How long a write will take inside the kernel, asked before it is done.
+  func delay(ofWriting bytes: [UInt8], to path: FilePath) -> Duration
   /// The names in a directory.
   func list(_ path: FilePath) throws(Errno) -> [String]
   /// mkdir(2).
@@ -23,6 +25,11 @@ public protocol KernelFileSystem: Sendable {
   func readLink(_ path: FilePath) throws(Errno) -> FilePath
   /// unlink(2).
   func removeFile(_ path: FilePath, on host: SimulatedHost) throws(Errno)
+}
+
+extension KernelFileSystem {
+  /// No time at all.
+  public func delay(ofWriting bytes: [UInt8], to path: FilePath) -> Duration { .zero }
 }
 
 extension SimulatedHost {

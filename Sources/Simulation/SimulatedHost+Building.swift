@@ -40,9 +40,7 @@ extension SimulatedHost {
 
   private func add(_ content: FileTree.Content, at path: FilePath) {
     machine.withLock { machine in
-      try? machine.tree.makeDirectories(path.removingLastComponent())
-      try? machine.tree.remove(path)
-      _ = try? machine.tree.insert(content, at: path)
+      _ = try? machine.tree.put(content, at: path)
     }
   }
 
@@ -115,9 +113,7 @@ extension SimulatedHost {
   /// Opens a Unix socket for a model.
   public func listen(at path: FilePath, for service: any SimulatedService) {
     machine.withLock { machine in
-      try? machine.tree.makeDirectories(path.removingLastComponent())
-      try? machine.tree.remove(path)
-      if let number = try? machine.tree.insert(.socket, at: path) { machine.listeners[number] = service }
+      if let number = try? machine.tree.put(.socket, at: path) { machine.listeners[number] = service }
     }
   }
 

@@ -11,14 +11,16 @@ extension SimulatedHost {
         try fileSystem.read(path, on: self)
       }
     }
-    let (bytes, size) = try onPath(path, "cannot open for reading") {
-      machine throws(Errno) -> ([UInt8], UInt64) in
-      switch machine.tree[try machine.tree.open(path, writing: false)].content {
-      case .file(let bytes, let size): return (bytes, size)
-      case .blockDevice(let size, _): return ([], size)
-      case .directory: throw .isDirectory
-      case .link, .characterDevice, .socket: return ([], 0)
-      }
+    let content = try onPath(path, "cannot open for reading") { machine throws(Errno) in
+      machine.tree[try machine.tree.open(path, writing: false)].content
+    }
+    let bytes: [UInt8]
+    let size: UInt64
+    switch content {
+    case .file(let found, let end): (bytes, size) = (found, end)
+    case .blockDevice(let end, _): (bytes, size) = ([], end)
+    case .directory: throw Failure.system(.isDirectory, "\(path)", "cannot read")
+    case .link, .characterDevice, .socket: (bytes, size) = ([], 0)
     }
     guard size <= Self.readLimit else {
       throw Failure(
@@ -42,6 +44,18 @@ extension SimulatedHost {
     }
   }
 
+  /// Writes to a file of a kernel's file system, which may take its time; what the limit ends goes on there.
+  public func write(_ bytes: [UInt8], to path: FilePath, limit: Duration) async throws {
+    let delay = kernelFileSystem(of: path)?.delay(ofWriting: bytes, to: path) ?? .zero
+    guard delay > limit else {
+      advance(by: delay)
+      return try write(bytes, to: path)
+    }
+    perform(after: delay) { host in try? host.write(bytes, to: path) }
+    advance(by: limit)
+    throw Failure(.stillRunning, "\(path)", "the kernel is still at work on the write after \(limit)")
+  }
+
   /// Replaces a file's contents; where the path is a link, of what it leads to.
   public func replace(_ path: FilePath, with bytes: [UInt8], mode: UInt16) throws {
     let isFile = try onPath(path, "cannot replace") { machine throws(Errno) -> Bool in
@@ -51,7 +65,7 @@ extension SimulatedHost {
         guard case .file = machine.tree[number].content else { return false }
         guard machine.tree[number].access == .full else { throw .readOnlyFileSystem }
         machine.tree[number].content = content
-      } catch .noSuchFileOrDirectory {
+      } catch .noSuchFileOrDirectory, .tooManySymbolicLinkLevels {
         // As rename(2) does with a link that leads nowhere.
         if (try? machine.tree.find(path, followLast: false)) != nil { try machine.tree.remove(path) }
         try machine.tree.insert(content, at: path)
@@ -65,10 +79,10 @@ extension SimulatedHost {
   public func status(_ path: FilePath) throws -> FileStatus? {
     if let fileSystem = kernelFileSystem(of: path) { return try kernelStatus(path, in: fileSystem) }
     return try onPath(path, "cannot look at it") { machine throws(Errno) -> FileStatus? in
-      do throws(Errno) {
-        return machine.tree.status(try machine.tree.find(path))
-      } catch .noSuchFileOrDirectory, .notDirectory {
-        return nil
+      switch machine.tree.look(path) {
+      case .success(let number): return machine.tree.status(number)
+      case .failure(.noSuchFileOrDirectory), .failure(.notDirectory): return nil
+      case .failure(let number): throw number
       }
     }
   }
@@ -111,6 +125,7 @@ extension SimulatedHost {
     try onPath(path, "cannot remove the directory") { machine throws(Errno) in
       let node = machine.tree[try machine.tree.find(path, followLast: false)]
       guard case .directory(let entries) = node.content else { throw .notDirectory }
+      guard path.lastComponent?.string != "." else { throw .invalidArgument }
       guard !node.isMountPoint else { throw .resourceBusy }
       guard entries.isEmpty else { throw .directoryNotEmpty }
       try machine.tree.remove(path)

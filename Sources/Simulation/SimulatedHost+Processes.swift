@@ -2,15 +2,13 @@ import HostInterface
 import SystemPackage
 
 extension SimulatedHost {
-  private static let programDirectories: [FilePath] = [
-    "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin",
-  ]
+  private static let programDirectories = ["/usr/local/sbin/", "/usr/sbin/", "/sbin/", "/usr/bin/", "/bin/"]
 
   /// Where a program is; a name with a slash is a path.
   public func executable(_ name: String) -> FilePath? {
     guard !name.isEmpty, !name.utf8.contains(0) else { return nil }
-    let places = name.contains("/") ? [FilePath(name)] : Self.programDirectories.map { $0.appending(name) }
-    return places.first { (try? status($0))?.kind == .file }
+    let places = name.contains("/") ? [name] : Self.programDirectories.map { $0 + name }
+    return places.lazy.map { FilePath($0) }.first { (try? status($0))?.kind == .file }
   }
 
   /// Runs a program of a model, or one installed by ``install(program:behaviour:)``.

@@ -77,6 +77,7 @@ struct Samples: Sendable {
     case nil: return nil
     case .boolean: return ["Yes", "No"]
     case .digests: return ["CRC32C", "None"]
+    case .only(let value): return [value, value]
     case .number(let range):
       // Neither end: what an implementation does at its ends it is asked elsewhere.
       let first = min(range.upperBound, range.lowerBound + 1)

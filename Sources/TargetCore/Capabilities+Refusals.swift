@@ -23,8 +23,10 @@ extension Capabilities {
       if name != nil, portalScope == .implementation { list.append("portals of one target") }
       if portal.iser, !iser { list.append("iSER portals (\(portal))") }
       return list
-    case .deleteTarget, .enableTarget, .disableTarget, .resizeUnit, .removeUnit, .deny, .clearAccount,
-      .removePortal, .closeSession, .setAccount:
+    case .resizeUnit:
+      return resizesUnits ? [] : ["a resize of a logical unit that exists (replace the logical unit)"]
+    case .deleteTarget, .enableTarget, .disableTarget, .removeUnit, .deny, .clearAccount, .removePortal,
+      .closeSession, .setAccount:
       return []
     }
   }
@@ -63,6 +65,9 @@ extension Capabilities {
     if case .number(let range) = domain, let number = Int(value), !range.contains(number) {
       let bounds = "\(range.lowerBound) to \(range.upperBound) are allowed"
       return ["parameter \(parameter.rawValue) of \(value), \(bounds)"]
+    }
+    if case .only(let fixed) = domain, value != fixed {
+      return ["parameter \(parameter.rawValue) of \(value), it is always \(fixed)"]
     }
     return []
   }

@@ -47,6 +47,8 @@ public struct Capabilities: Sendable {
   public var storesByKind: [FileStatus.Kind: String]
   /// Stores that look at no file, so that their path is only a name.
   public var unbackedStores: Set<String>
+  /// Whether a logical unit can be made to show that its backing has grown.
+  public var resizesUnits: Bool
   /// The settings that only a new logical unit can be given.
   public var fixedUnitFields: Set<UnitField>
   /// The kinds of device that it emulates.
@@ -81,6 +83,7 @@ public struct Capabilities: Sendable {
     unitFields = [:]
     storesByKind = [:]
     unbackedStores = []
+    resizesUnits = true
     fixedUnitFields = []
     deviceTypes = [.disk]
     blockSizes = [512]

@@ -28,6 +28,8 @@ public enum SessionParameter: String, Sendable, Hashable, CaseIterable, Comparab
     case boolean
     /// `None`, `CRC32C`, or both in order of preference.
     case digests
+    /// One value that an implementation does not let change.
+    case only(String)
   }
 
   /// The values that RFC 7143 section 13 allows.
@@ -87,6 +89,9 @@ public enum SessionParameter: String, Sendable, Hashable, CaseIterable, Comparab
         throw refuse("None, CRC32C or both with a comma are allowed")
       }
       return names.joined(separator: ",")
+    case .only(let value):
+      guard text.asciiLowercased == value.asciiLowercased else { throw refuse("\(value) is allowed") }
+      return value
     }
   }
 

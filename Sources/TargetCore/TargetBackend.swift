@@ -112,18 +112,22 @@ public struct BackendDescriptor: Sendable {
   public var summary: String
   /// The settings that ``make`` takes, with what they mean.
   public var settings: [String: String]
+  /// Its own configuration files by their names, such as `ietd.conf`.
+  public var formats: [String: ConfigurationFormat]
   /// Makes the backend with settings by name.
   public var make: @Sendable ([String: String]) throws -> any TargetBackend
 
   /// Describes an implementation.
   public init(
     name: String, aliases: [String] = [], summary: String, settings: [String: String] = [:],
+    formats: [String: ConfigurationFormat] = [:],
     make: @escaping @Sendable ([String: String]) throws -> any TargetBackend
   ) {
     self.name = name
     self.aliases = aliases
     self.summary = summary
     self.settings = settings
+    self.formats = formats
     self.make = make
   }
 }

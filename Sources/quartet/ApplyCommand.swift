@@ -18,6 +18,13 @@ struct ReconcileOptions: ParsableArguments {
   }
 }
 
+/// What is to be exported.
+struct InputOptions: ParsableArguments {
+  @Option(help: "What the file is written in, when it is an implementation's own: \(Formats.names).")
+  var format: String?
+  @Argument(help: "The state file, or - for standard input.") var file: String
+}
+
 struct ApplyCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "apply", abstract: "Makes the machine export what a state file says.",
@@ -29,14 +36,15 @@ struct ApplyCommand: AsyncParsableCommand {
       EXAMPLES
         quartet apply /etc/quartet/state.yaml
         quartet apply --dry-run - < state.yaml
+        quartet apply --format ietd.conf /etc/iet/ietd.conf
       """)
   @OptionGroup var common: CommonOptions
   @OptionGroup var change: ChangeOptions
   @OptionGroup var reconcile: ReconcileOptions
-  @Argument(help: "The state file, or - for standard input.") var file: String
+  @OptionGroup var input: InputOptions
 
   func run() async throws {
-    for part in try await StateParts.read(file, common) {
+    for part in try await StateParts.read(input, common) {
       var options = change.performOptions(common)
       let quiet = common.json || change.dryRun
       options.announce = { proposal in
@@ -61,11 +69,11 @@ struct DiffCommand: AsyncParsableCommand {
     discussion: "EXAMPLE\n  quartet diff /etc/quartet/state.yaml && echo in sync")
   @OptionGroup var common: CommonOptions
   @OptionGroup var reconcile: ReconcileOptions
-  @Argument(help: "The state file, or - for standard input.") var file: String
+  @OptionGroup var input: InputOptions
 
   func run() async throws {
     var all: [Change] = []
-    for part in try await StateParts.read(file, common) {
+    for part in try await StateParts.read(input, common) {
       all += try await part.implementation.difference(part.state, reconciling: reconcile.reconciling)
     }
     if common.json {
@@ -80,13 +88,23 @@ struct DiffCommand: AsyncParsableCommand {
 struct ExportCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export", abstract: "Prints what is exported as a state file.",
-    discussion: "EXAMPLE\n  quartet export > /etc/quartet/state.yaml")
+    discussion: """
+      With --format the implementation's own configuration file is printed, from which its tools restore what is
+      exported when the machine starts. It has the CHAP secrets in it.
+
+      EXAMPLES
+        quartet export > /etc/quartet/state.yaml
+        (umask 077; quartet export -i iet --format ietd.conf > /etc/iet/ietd.conf)
+      """)
   @OptionGroup var common: CommonOptions
+  @Option(help: "The implementation's own configuration file: \(Formats.names).") var format: String?
 
   func run() async throws {
     let implementation = try await common.implementation()
+    let format = try format.map { try Formats.format($0, of: implementation.descriptor) }
     let state = try await implementation.read(ReadDetail(parameters: .all, shared: true))
     for remark in state.remarks { Report.warning(remark) }
+    if let format { return Output.text(format.write(state)) }
     if common.json { return Output.json(StateDocument(state)) }
     Output.text(StateFile.render(state, implementation: implementation.descriptor.name))
   }
@@ -100,13 +118,51 @@ struct SchemaCommand: ParsableCommand {
   func run() { Output.text(StateFile.schema) }
 }
 
+/// The configuration files that implementations have of their own.
+enum Formats {
+  /// The names of all.
+  static var names: String {
+    let names = ImplementationChoice.all.flatMap(\.formats.keys).sorted()
+    return names.isEmpty ? "none" : names.joined(separator: ", ")
+  }
+
+  /// The format of a name, and whose it is.
+  ///
+  /// - Throws: ``Failure`` with code `invalid` that lists the names.
+  static func format(_ name: String) throws -> (BackendDescriptor, ConfigurationFormat) {
+    for descriptor in ImplementationChoice.all {
+      if let format = descriptor.formats[name] { return (descriptor, format) }
+    }
+    throw Failure(.invalid, "format \(name.debugDescription)", "is not known", remedy: "use \(names)")
+  }
+
+  /// The same for one implementation.
+  static func format(_ name: String, of descriptor: BackendDescriptor) throws -> ConfigurationFormat {
+    guard let format = descriptor.formats[name] else {
+      let own = descriptor.formats.keys.sorted().joined(separator: ", ")
+      throw Failure(
+        .invalid, "format \(name.debugDescription)", "is none of \(descriptor.name)",
+        remedy: own.isEmpty ? "leave --format out, it has no configuration file of its own" : "use \(own)")
+    }
+    return format
+  }
+}
+
 /// The parts of a state file, one an implementation.
 private struct StateParts {
-  static func read(_ file: String, _ common: CommonOptions) async throws -> [(
+  static func read(_ input: InputOptions, _ common: CommonOptions) async throws -> [(
     implementation: Implementation, state: DesiredState
   )] {
     let host = LocalHost()
+    let file = input.file
     let bytes = file == "-" ? try standardInput() : try host.read(FilePath(file))
+    if let name = input.format {
+      let (owner, format) = try Formats.format(name)
+      let parsed = try format.read(String(decoding: bytes, as: UTF8.self))
+      for warning in parsed.warnings { Report.warning(warning) }
+      let isChosen = common.implementation != nil || environment("QUARTET_IMPLEMENTATION") != nil
+      return [(try await common.implementation(named: isChosen ? nil : owner.name), parsed.state)]
+    }
     let parsed = try StateFile.parse(
       bytes, named: file == "-" ? "standard input" : file, secrets: HostSecrets(files: host))
     for warning in parsed.warnings { Report.warning(warning) }

@@ -33,25 +33,34 @@ struct QuartetCommand: AsyncParsableCommand {
     commandName: "quartet",
     abstract: "Exports disks over iSCSI, with whichever of Linux's targets is there.",
     discussion: """
-      The implementation is the one of --implementation, else of QUARTET_IMPLEMENTATION, else the first that is
-      installed, in the order that `quartet implementations` shows.
+      The implementation is the one of --implementation, else of
+      QUARTET_IMPLEMENTATION, else the first that is installed, in the order
+      that `quartet implementations` shows.
 
       EXAMPLES
         Export a file to one initiator:
           quartet target create iqn.2011-12.com.example:disk1 \\
             --lun 1=/srv/disk1 --allow iqn.1993-08.org.debian:01:web
-        See what a command would do, as the commands an administrator would type:
-          quartet --dry-run lun add iqn.2011-12.com.example:disk1 2 /dev/vg1/lun2
-        Make the machine export what a file says, and what differs from it:
+        See what a command would do, as an administrator would type it:
+          quartet lun add iqn.2011-12.com.example:disk1 2 /dev/vg1/b --dry-run
+        Make the machine export what a file says, and see what differs:
           quartet apply /etc/quartet/state.yaml
           quartet diff /etc/quartet/state.yaml
 
       EXIT STATUS
-        0 done, or already so; 1 failed, and what was begun is undone; 2 `diff` found differences;
-        3 the request is invalid or cannot be expressed, nothing was touched; 4 not found; 5 already there;
-        6 in use; 7 no permission; 8 no implementation answers; 9 a limit of time ran out, or another quartet
-        holds the lock; 10 failed, and not all could be undone (what is left is listed); 64 wrong usage;
-        130 interrupted.
+          0  done, or already so
+          1  failed, and what was begun is undone
+          2  `diff` found differences
+          3  invalid, or this implementation cannot do it; nothing was touched
+          4  not found
+          5  already there
+          6  in use
+          7  no permission
+          8  no implementation answers
+          9  a limit of time ran out, or another quartet holds the lock
+         10  failed, and not all could be undone: what is left is listed
+         64  wrong usage
+        130  interrupted, and what was begun is undone
       """,
     version: "quartet 0.1.0",
     subcommands: [

@@ -75,6 +75,7 @@ final class FakeHost: Host {
     }
     state.withLock { $0.files[path] = bytes }
   }
+  func write(_ bytes: [UInt8], to path: FilePath, limit: Duration) async throws { try write(bytes, to: path) }
   func replace(_ path: FilePath, with bytes: [UInt8], mode: UInt16) throws {
     try enter("replace \(path) \(String(mode, radix: 8))")
     state.withLock { $0.files[path] = bytes }

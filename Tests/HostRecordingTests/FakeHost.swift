@@ -24,6 +24,7 @@ final class FakeHost: Host {
     }
     state.withLock { $0.files[path] = bytes }
   }
+  func write(_ bytes: [UInt8], to path: FilePath, limit: Duration) async throws { try write(bytes, to: path) }
   func replace(_ path: FilePath, with bytes: [UInt8], mode: UInt16) throws { try write(bytes, to: path) }
   func status(_ path: FilePath) throws -> FileStatus? {
     state.withLock { $0.files[path] }.map {

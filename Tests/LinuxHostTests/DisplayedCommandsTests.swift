@@ -63,6 +63,10 @@ import Testing
     try await compare(["f": text]) {
       .editLines(path: "\($0)/f", edit: .replace(Self.nasty, with: "\\1&/" + Self.nasty))
     }
+    try await compare(["f": text]) {
+      .editLines(path: "\($0)/f", edit: .first("-n \\t %s", insteadOf: [Self.nasty, "last"]))
+    }
+    try await compare([:]) { .editLines(path: "\($0)/f", edit: .first("x", insteadOf: [])) }
   }
 
   @Test func waitsAndBindings() async throws {

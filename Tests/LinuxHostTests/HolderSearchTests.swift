@@ -53,6 +53,7 @@ private struct FakeFiles: HostFiles {
     ).sorted()
   }
   func write(_ bytes: [UInt8], to path: FilePath) throws {}
+  func write(_ bytes: [UInt8], to path: FilePath, limit: Duration) throws {}
   func replace(_ path: FilePath, with bytes: [UInt8], mode: UInt16) throws {}
   func createDirectory(_ path: FilePath) throws {}
   func removeDirectory(_ path: FilePath) throws {}
@@ -85,10 +86,10 @@ private struct FakeFiles: HostFiles {
   }
 
   @Test func filesAreHeldByLoopDevicesAndSwap() throws {
-    let search = HolderSearch(files: FakeFiles())
-    #expect(try search.holders(ofFile: "8:1:99") == [Holder("held by /dev/loop0")])
-    #expect(try search.holders(ofFile: "8:1:77") == [Holder("used as swap")])
-    #expect(try search.holders(ofFile: "8:1:5") == [])
+    let search = try HolderSearch(files: FakeFiles())
+    #expect(search.holders(ofFile: "8:1:99") == [Holder("held by /dev/loop0")])
+    #expect(search.holders(ofFile: "8:1:77") == [Holder("used as swap")])
+    #expect(search.holders(ofFile: "8:1:5") == [])
   }
 
   @Test func aMachineWithoutSwapOrBlockDevicesHasNoHolders() throws {

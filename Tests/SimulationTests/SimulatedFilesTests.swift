@@ -25,6 +25,8 @@ import Testing
       (.notFound, .noSuchFileOrDirectory, { _ = try host.list("/srv/missing") }),
       (.exists, .fileExists, { try host.createDirectory("/srv/directory") }),
       (.exists, .fileExists, { try host.createDirectory("/") }),
+      (.exists, .fileExists, { try host.createDirectory("/srv/directory/..") }),
+      (.refused, .invalidArgument, { try host.removeDirectory("/srv/directory/.") }),
       (.notFound, .noSuchFileOrDirectory, { try host.createDirectory("/srv/missing/below") }),
       (.refused, .directoryNotEmpty, { try host.removeDirectory("/srv/directory") }),
       (.refused, .notDirectory, { try host.removeDirectory("/srv/file") }),

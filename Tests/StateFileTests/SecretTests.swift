@@ -178,6 +178,7 @@ private struct FewFiles: HostFiles {
 
   private func refuse() -> Failure { Failure(.unsupported, "file", "is not to be touched here") }
   func write(_ bytes: [UInt8], to path: FilePath) throws { throw refuse() }
+  func write(_ bytes: [UInt8], to path: FilePath, limit: Duration) throws { throw refuse() }
   func replace(_ path: FilePath, with bytes: [UInt8], mode: UInt16) throws { throw refuse() }
   func list(_ path: FilePath) throws -> [String] { throw refuse() }
   func createDirectory(_ path: FilePath) throws { throw refuse() }

@@ -43,7 +43,8 @@ import Testing
     let name = try name()
     var some = Capabilities.ofEverything
     some.targetIDs = 1...100
-    some.parameters = [.maxConnections: .number(1...1)]
+    some.parameters = [.maxConnections: .number(1...1), .dataPDUInOrder: .only("Yes")]
+    some.resizesUnits = false
     some.parameterNotes = [.ifMarker: "markers are not spoken"]
     some.unitFields = [.serial: 4, .blockSize: 255, .deviceType: 255]
     some.deviceTypes = [.disk]
@@ -55,6 +56,14 @@ import Testing
       (.createTarget(name, id: 101), ["target number 101, 1 to 100 are allowed"]),
       (.setParameter(name, .maxConnections, "2"), ["parameter MaxConnections of 2, 1 to 1 are allowed"]),
       (.setParameter(name, .maxConnections, "1"), []),
+      (
+        .setParameter(name, .dataPDUInOrder, "No"), ["parameter DataPDUInOrder of No, it is always Yes"]
+      ),
+      (.setParameter(name, .dataPDUInOrder, "Yes"), []),
+      (
+        .resizeUnit(name, try LUN(1)),
+        ["a resize of a logical unit that exists (replace the logical unit)"]
+      ),
       (.setParameter(name, .ifMarker, "Yes"), ["parameter IFMarker (markers are not spoken)"]),
       (.addUnit(name, try unit(1) { $0.serial = "12345" }), ["serial of 5 bytes, at most 4 are allowed"]),
       (.addUnit(name, try unit(1) { $0.deviceType = .tape }), ["device type tape"]),

@@ -114,9 +114,10 @@ extension LIOPlanner {
     }
     let suffix = direction == .outgoing ? "_mutual" : ""
     let clear = clearing(direction, in: folder)
+    // No newline: the kernel takes it for a part of the name and of the secret, and no proof is right then.
     let operations: [Operation] = [
-      .write(path: "\(folder)/userid\(suffix)", contents: "\(account.user)\n"),
-      .write(path: "\(folder)/password\(suffix)", contents: "\(secret)\n"),
+      .write(path: "\(folder)/userid\(suffix)", contents: "\(account.user)"),
+      .write(path: "\(folder)/password\(suffix)", contents: "\(secret)"),
     ]
     return zip(operations, clear).map { Step($0, undo: [$1.operation], reason: reason) }
   }
@@ -124,6 +125,8 @@ extension LIOPlanner {
   /// The kernel takes the word NULL for no name.
   private func clearing(_ direction: CHAPDirection, in folder: String) -> [Step] {
     let suffix = direction == .outgoing ? "_mutual" : ""
-    return ["userid", "password"].map { set("\(folder)/\($0)\(suffix)", to: "NULL", from: nil) }
+    return ["userid", "password"].map {
+      step(.write(path: "\(folder)/\($0)\(suffix)", contents: "NULL"))
+    }
   }
 }

@@ -57,8 +57,8 @@ extension Daemon {
       unit.removable = 1
       unit.isOnline = false
     }
-    let units = targets[target].units
-    targets[target].units.insert(unit, at: units.firstIndex { unit.lun < $0.lun } ?? units.endIndex)
+    let place = targets[target].units.firstIndex { unit.lun < $0.lun } ?? targets[target].units.endIndex
+    targets[target].units.insert(unit, at: place)
     for session in targets[target].sessions.indices {
       targets[target].sessions[session].attend()
       targets[target].sessions[session].units.insert(.init(lun: unit.lun, attentions: 0), at: 0)

@@ -30,7 +30,7 @@ public final class SimulatedTgtd: SimulatedService {
   /// - Parameters:
   ///   - socket: What `TGT_IPC_SOCKET` holds; by default what it is without.
   ///   - controlPort: The number behind it (`-C`).
-  ///   - isRunning: Whether it runs from the start; else the program `tgtd` starts it, or ``start(on:arguments:)``.
+  ///   - isRunning: Whether it runs from the start; else the program `tgtd` starts it, or ``start(on:portals:)``.
   ///   - addresses: The machine's own addresses, which portals can have; by default any.
   public init(
     socket: String = "/var/run/tgtd/socket", controlPort: Int = 0, isRunning: Bool = true,
@@ -111,7 +111,6 @@ public final class SimulatedTgtd: SimulatedService {
     -> sending Value
   {
     try state.withLock { state throws(LoginRefusal) in
-      guard state.daemon != nil else { throw .connectionClosed }
       guard var daemon = state.daemon else { throw .connectionClosed }
       defer { state.daemon = daemon }
       return try body(&daemon)

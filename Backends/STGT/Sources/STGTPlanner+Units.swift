@@ -9,6 +9,7 @@ extension STGTPlanner {
   /// the two is no disk yet, so that the next run makes it anew.
   func addUnit(_ unit: LogicalUnit, to name: TargetName) throws -> [Step] {
     let tid = try target(name).tid
+    try checkStore(of: unit, at: name)
     let removal = ManagementRequest(mode: .device, operation: .delete, tid: tid, lun: UInt64(unit.lun.number))
     return try creation(of: unit, tid).enumerated().map { index, request in
       try step(request, undo: index == 0 ? [removal] : [])

@@ -35,6 +35,16 @@ private func lines(_ name: String) throws -> [Substring] {
   try String(contentsOfFile: fixtures.appending(name).string, encoding: .utf8).split(separator: "\n")
 }
 
+/// A text with the model's directory where the recording has its own.
+private func placed(_ text: String) -> String {
+  let parts = text.utf8.split(separator: UInt8(ascii: "$"), omittingEmptySubsequences: false).map {
+    String($0) ?? ""
+  }
+  return parts.dropFirst().reduce(parts.first ?? "") {
+    $0 + "/" + $1.replacing("DIR", with: "dir", maxReplacements: 1)
+  }
+}
+
 /// Plays one recording into the model.
 private struct Player {
   let name: String
@@ -56,13 +66,13 @@ private struct Player {
 
   /// Does one step; says how the answer differs from the recorded one.
   mutating func play(_ entry: Entry) async throws -> String? {
-    let path = FilePath((entry.path ?? "").replacing("$DIR", with: "/dir"))
-    let argv = (entry.argv ?? []).map { $0.replacing("$DIR", with: "/dir") }
+    let path = FilePath(placed(entry.path ?? ""))
+    let argv = (entry.argv ?? []).map(placed)
     switch entry.op {
     case "exec":
       let result = try await run(argv)
       let output = String(decoding: result.output, as: UTF8.self)
-      let wanted = (entry.stdout ?? "").replacing("$DIR", with: "/dir")
+      let wanted = placed(entry.stdout ?? "")
       if result.status != entry.exit {
         return "exit \(result.status), not \(entry.exit ?? -1): \(result.errors)"
       }
@@ -138,6 +148,130 @@ private struct Player {
       } else if let difference {
         Issue.record("\(name) \(entry.seq) \((entry.argv ?? []).joined(separator: " ")): \(difference)")
       }
+    }
+  }
+}
+
+/// What no recording shows.
+@Suite struct STGTSimulatorBehaviourTests {
+  let tgtd = SimulatedTgtd()
+  let host: SimulatedHost
+
+  init() async throws {
+    host = SimulatedHost(services: [tgtd])
+    host.addFile("/srv/disk1", size: 64 << 20)
+    for line in [
+      "-m target -o new -t 1 -T iqn.a:disk1", "-m target -o bind -t 1 -I ALL",
+      "-m lu -o new -t 1 -l 1 -b /srv/disk1", "-m lu -o new -t 1 -l 2 -b /srv/disk1",
+    ] {
+      try #require(try await tgtadm(line).status == 0)
+    }
+  }
+
+  private func tgtadm(_ line: String) async throws -> CommandResult {
+    try await host.run(
+      ["tgtadm"] + line.split(separator: " ").map(String.init), environment: [:], input: [],
+      limit: .seconds(30))
+  }
+
+  private func errors(_ line: String) async throws -> String { try await tgtadm(line).errors }
+
+  private func show() async throws -> String {
+    String(decoding: try await tgtadm("-m target -o show").output, as: UTF8.self)
+  }
+
+  @Test func aBusyUnitStopsItsRemovalAndThatOfItsTarget() async throws {
+    tgtd.setCommandsUnderWay(1, target: 1, lun: 1)
+    #expect(try await errors("-m lu -o delete -t 1 -l 1") == "tgtadm: this logical unit is still active\n")
+    #expect(
+      try await errors("-m target -o delete --force -t 1") == "tgtadm: this logical unit is still active\n")
+    #expect(try await !show().contains("LUN: 2"))
+    tgtd.setCommandsUnderWay(0, target: 1, lun: 1)
+    #expect(try await tgtadm("-m target -o delete --force -t 1").status == 0)
+    #expect(try await show().isEmpty)
+  }
+
+  @Test func anInitiatorComesBackUntilItIsLetInNoMore() async throws {
+    let session = try tgtd.logIn(initiator: "iqn.i", address: "10.0.0.1", target: "iqn.a:disk1", again: true)
+    #expect(session == 1)
+    #expect(try await tgtadm("-m conn -o delete -t 1 --sid 1 --cid 0").status == 0)
+    #expect(try await show().contains("I_T nexus: 2"))
+    #expect(try await tgtadm("-m target -o update -t 1 --name state --value offline").status == 0)
+    #expect(try await tgtadm("-m conn -o delete -t 1 --sid 2 --cid 0").status == 0)
+    #expect(try await !show().contains("I_T nexus:"))
+  }
+
+  @Test func deathHangsAndNoise() async throws {
+    tgtd.disturb(by: .silence)
+    #expect(await code { _ = try await tgtadm("-m target -o show") } == .timedOut)
+    tgtd.disturb(by: .bytes([0xff, 0xff, 0xff, 0xff, 8, 0, 0, 0]))
+    #expect(try await errors("-m target -o show") == "tgtadm: (unknown tgtadm_errno)\n")
+    tgtd.disturb(by: .bytes([0, 0, 0, 0, 99, 0, 0, 0]))
+    #expect(await code { _ = try await tgtadm("-m target -o show") } == .timedOut)
+    tgtd.disturb(by: nil)
+    #expect(try await show().contains("iqn.a:disk1"))
+    tgtd.die(on: host)
+    let request = [UInt8](repeating: 0, count: 120)
+    #expect(
+      await code {
+        _ = try await host.exchange(request, with: tgtd.socketPath, lengthOffset: 4, limit: .seconds(1))
+      } == .unavailable)
+    _ = try await host.run(["tgtd"], environment: [:], input: [], limit: .seconds(1))
+    #expect(try await show().isEmpty)
+    let portals = try await tgtadm("-m portal -o show").output
+    #expect(String(decoding: portals, as: UTF8.self) == "Portal: [::]:3260,1\nPortal: 0.0.0.0:3260,1\n")
+  }
+
+  @Test func malformedRequestsAreClosedOrWaitedFor() async throws {
+    var request = [UInt8](repeating: 0, count: 120)
+    func reply() throws -> SimulatedReply { try host.converse(with: tgtd.socketPath, request) }
+    request[72] = 119
+    #expect(try reply() == .bytes([]))
+    request[72] = 121
+    #expect(try reply() == .silence)
+    request.replaceSubrange(72..<76, with: [0x79, 0x20, 0, 0])
+    #expect(try reply() == .bytes([]))
+    request.removeLast()
+    #expect(try reply() == .silence)
+    #expect(try await show().contains("iqn.a:disk1"))
+  }
+
+  @Test func twoDaemonsHaveTheirOwnSockets() async throws {
+    let second = SimulatedTgtd(controlPort: 5, isRunning: false)
+    let host = SimulatedHost(services: [SimulatedTgtd(), second])
+    func run(_ argv: String...) async throws -> CommandResult {
+      try await host.run(argv, environment: [:], input: [], limit: .seconds(1))
+    }
+    #expect(try await run("tgtadm", "-C", "5", "-m", "target", "-o", "show").status == 107)
+    _ = try await run("tgtd", "-C", "5", "--iscsi", "portal=127.0.0.1:3261")
+    #expect(second.isRunning)
+    #expect(
+      try await run("tgtadm", "-C", "5", "-m", "target", "-o", "new", "-t", "1", "-T", "iqn.a:1").status == 0)
+    #expect(try await run("tgtadm", "-m", "target", "-o", "show").output.isEmpty)
+    #expect(try await !run("tgtadm", "-C", "5", "-m", "target", "-o", "show").output.isEmpty)
+  }
+
+  @Test func readsAreNoChanges() {
+    func request(_ operation: UInt8) -> HostCall {
+      var bytes = [UInt8](repeating: 0, count: 120)
+      bytes[4] = operation
+      bytes[72] = 120
+      return .exchange(tgtd.socketPath, bytes)
+    }
+    #expect(SimulatedTgtd.isChange(request(0)))
+    #expect(!SimulatedTgtd.isChange(request(2)))
+    #expect(!SimulatedTgtd.isChange(request(6)))
+    #expect(SimulatedTgtd.isChange(.run(["tgtadm", "-m", "target", "-o", "delete", "-t", "1"])))
+    #expect(!SimulatedTgtd.isChange(.run(["/usr/sbin/tgtadm", "-m", "target", "-o", "show"])))
+    #expect(SimulatedTgtd.isChange(.run(["tgtd"])))
+  }
+
+  private func code(_ body: () async throws -> Void) async -> Failure.Code? {
+    do {
+      try await body()
+      return nil
+    } catch {
+      return (error as? Failure)?.code
     }
   }
 }

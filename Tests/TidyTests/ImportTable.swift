@@ -1,0 +1,56 @@
+/// What each module may import; the package manager does not object to an import of what a dependency depends on.
+enum ImportTable {
+  /// Modules that are programs: they may print, and exit.
+  static let programs: Set<String> = ["quartet", "dev", "example", "guest-agent"]
+
+  /// By module, without what every one may import; backends, simulators and tests follow from their names.
+  private static let modules: [String: Set<String>] = [
+    "HostInterface": [],
+    "LinuxHost": ["HostInterface", "CLibAIO", "CLibKmod", "CLibUdev", "Subprocess"],
+    "HostRecording": ["HostInterface", "FoundationEssentials"],
+    "Simulation": ["HostInterface"],
+    "TargetCore": ["HostInterface"],
+    "StateFile": ["HostInterface", "TargetCore", "Yams", "CYaml"],
+    "Quartet": [
+      "HostInterface", "TargetCore", "BackendRegistry", "LinuxHost", "Logging", "FoundationEssentials",
+    ],
+    "TargetBackendTesting": ["HostInterface", "TargetCore", "Simulation", "HostRecording", "Quartet"],
+    "quartet": [
+      "HostInterface", "TargetCore", "StateFile", "Quartet", "LinuxHost", "ArgumentParser", "Logging",
+      "FoundationEssentials",
+    ],
+    "GuestProtocol": ["HostInterface"],
+    "guest-agent": ["GuestProtocol", "HostInterface"],
+    "VirtualMachine": ["HostInterface", "GuestProtocol", "LinuxHost", "CTimeStampCounter"],
+    "dev": [
+      "VirtualMachine",
+      "HostInterface", "HostRecording", "TargetCore", "StateFile", "Quartet", "LinuxHost", "ArgumentParser",
+    ],
+    "example": ["LinuxHost", "Quartet", "TargetCore", "HostInterface"],
+  ]
+
+  /// The C library, the types of system calls, and locks.
+  private static let everywhere: Set<String> = ["Glibc", "SystemPackage", "Synchronization"]
+  /// A backend touches no system: it has neither the C library nor anything to lock.
+  private static let inBackends: Set<String> = ["HostInterface", "TargetCore", "SystemPackage"]
+
+  /// What a module may import; nil for one that the table does not know.
+  static func allowed(in module: String, backends: [String]) -> Set<String>? {
+    if module == "BackendRegistry" { return Set(backends.map { $0 + "Backend" } + ["TargetCore"]) }
+    if let own = modules[module] { return own.union(everywhere) }
+    for backend in backends {
+      if module == backend + "Backend" { return inBackends }
+      // A simulator that knew its backend would share its misreadings.
+      if module == backend + "Simulator" { return everywhere.union(["HostInterface", "Simulation"]) }
+    }
+    return nil
+  }
+
+  /// What no test may import: another backend than its own, and all of Foundation.
+  static func forbidden(inTests module: String, backends: [String]) -> Set<String> {
+    let others = backends.filter {
+      module == $0 + "Tests" ? false : backends.contains { module == $0 + "Tests" }
+    }
+    return Set(others.flatMap { [$0 + "Backend", $0 + "Simulator"] } + ["Foundation"])
+  }
+}
