@@ -38,7 +38,9 @@ public struct ConformanceWorld: Sendable {
   /// Attributes of targets and logical units that the implementation takes and does not tell.
   public var untoldAttributes: Set<String>
 
-  /// Of how many calls one is disturbed where a case disturbs every call; 1 is all of them. Where ``reset`` takes
+  /// Of how many calls one is disturbed, where a case disturbs every call; 1 is all of them.
+  ///
+  /// Where ``reset`` takes
   /// long, more makes the suite bearable: cases begin at different calls.
   public var stride: Int
 
