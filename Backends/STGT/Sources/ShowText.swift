@@ -172,8 +172,10 @@ struct ShowText {
     if text != accessWord(initiator) { state.facts[spelling(of: initiator, target: name)] = text }
   }
 
-  /// tgtd matches nobody with a prefix of all bits or none, nor with bits set behind the prefix.
+  /// tgtd matches nobody with a prefix of all bits or none, nor with bits set behind the prefix, nor with `all` in
+  /// small letters.
   private static func matchesSomebody(_ text: String, _ initiator: Initiator) -> Bool {
+    if initiator == .all { return text == "ALL" }
     guard let slash = text.firstIndex(of: "/") else { return true }
     guard case .network(let address, _) = initiator else { return false }
     return IPAddress(text[..<slash].filter { $0 != "[" && $0 != "]" }) == address
