@@ -5,6 +5,8 @@ import TargetCore
 struct ShowText {
   private var state = LiveState()
   private var target: Target?
+  /// Whether the lines are those of a target that cannot be handled.
+  private var skips = false
   private var unit: LogicalUnit?
   private var session: Session?
   private var section = Section.none
@@ -33,7 +35,7 @@ struct ShowText {
     case 0: try beginTarget(words)
     case 4: beginSection(words)
     default:
-      guard target != nil else { throw garbled(line) }
+      guard target != nil || skips else { throw garbled(line) }
       takeDetail(words, indentation: indentation)
     }
   }
@@ -46,11 +48,14 @@ struct ShowText {
     endTarget()
     // Target 1: iqn.2001-04.com.example:disk
     let parts = words.split(separator: " ", maxSplits: 2)
-    guard parts.count == 3, parts[0] == "Target", parts[1].hasSuffix(":"),
+    guard parts.count >= 2, parts[0] == "Target", parts[1].hasSuffix(":"),
       let tid = UInt32(parts[1].dropLast())
     else { throw garbled(words) }
-    guard let name = TargetName(asFound: parts[2]) else {
-      state.remarks.append("target \(tid) has a name that cannot be handled (\(parts[2].prefix(80)))")
+    // tgtd takes any name, an empty one too.
+    let text = parts.count == 3 ? parts[2] : ""
+    guard let name = TargetName(asFound: text) else {
+      state.remarks.append("target \(tid) has a name that cannot be handled (\(text.prefix(80)))")
+      skips = true
       return
     }
     target = Target(name: name, id: tid)
@@ -61,7 +66,7 @@ struct ShowText {
     endSession()
     section = .none
     if let target { state.targets[target.name] = target }
-    target = nil
+    (target, skips) = (nil, false)
   }
 
   private mutating func endUnit() {
@@ -167,8 +172,10 @@ struct ShowText {
     if text != accessWord(initiator) { state.facts[spelling(of: initiator, target: name)] = text }
   }
 
-  /// tgtd matches nobody with a prefix of all bits or none, nor with bits set behind the prefix.
+  /// tgtd matches nobody with a prefix of all bits or none, nor with bits set behind the prefix, nor with `all` in
+  /// small letters.
   private static func matchesSomebody(_ text: String, _ initiator: Initiator) -> Bool {
+    if initiator == .all { return text == "ALL" }
     guard let slash = text.firstIndex(of: "/") else { return true }
     guard case .network(let address, _) = initiator else { return false }
     return IPAddress(text[..<slash].filter { $0 != "[" && $0 != "]" }) == address

@@ -26,14 +26,14 @@ final class Guardian: Sendable {
     posix_spawn_file_actions_init(&actions)
     posix_spawn_file_actions_adddup2(&actions, pair[0], 0)
     defer { posix_spawn_file_actions_destroy(&actions) }
-    // Threads of Swift's pool block all signals, and a shell that inherits that never hears of its children.
+    // A thread of the test process may have signals blocked; a shell that inherits that waits for ever.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
     var none = sigset_t()
     sigemptyset(&none)
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
-    defer { posix_spawnattr_destroy(&attributes) }
     var pid: pid_t = 0
     let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     let number = withArguments(["sh", "-c", text]) { argv in
