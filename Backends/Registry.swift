@@ -1,6 +1,4 @@
-import IETBackend
 import LIOBackend
-import SCSTBackend
 import STGTBackend
 import TargetCore
 
@@ -8,9 +6,7 @@ import TargetCore
 public enum BackendRegistry {
   /// One entry a backend.
   public static let all: [BackendDescriptor] = [
-    .iet,
     .stgt,
     .lio,
-    .scst,
   ]
 }
