@@ -25,6 +25,13 @@ struct GuestTests {
     try await guest.shutDown()
   }
 
+  @Test func theKernelsTargetIsDriven() async throws {
+    let guest = try await start()
+    let bundle = try await TestBundle.run(#"^VMTests\.GuestLIOTests/"#, in: guest, limit: .seconds(300))
+    #expect(bundle.passed == 2)
+    try await guest.shutDown()
+  }
+
   @Test func aBundleWithoutATestOrWithASkippedOneFails() async throws {
     let guest = try await start()
     for filter in ["NoTestHasThisName", #"^VMTests\.(FormatTests/noise|GuestTests/)"#] {
