@@ -66,7 +66,7 @@ extension ConformanceWorld {
     world.kill = { tgtd.kill() }
     world.logIn = { initiator, target in
       let guardian = Guardian()
-      try guardian.begin(Initiator.busy(tgtd.url(target), as: "\(initiator)"))
+      try guardian.begin(RealInitiator.busy(tgtd.url(target), as: "\(initiator)"))
       initiators.withLock { $0.append(guardian) }
       let implementation = try tgtd.implementation()
       for _ in 0..<500 {
