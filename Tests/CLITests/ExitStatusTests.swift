@@ -24,7 +24,7 @@ struct ExitStatusTests {
     Case(
       "target", "create", "iqn.2011-12.com.example:" + String(repeating: "x", count: 200), is: 3, "224 bytes"),
     Case("target", "create", other, "--lun", "16384=DISK2", is: 3, "16383"),
-    Case("target", "create", other, "--lun", "0=DISK2", is: 3, "lio can"),
+    Case("target", "create", other, "--lun", "0=DISK2", is: 3, "lio"),
     Case("target", "create", other, "--lun", "1=DISK2", "--lun", "1=DISK1", is: 3, "twice"),
     Case("target", "create", other, "--lun", "1=/nonexistent", is: 4, "does not exist"),
     Case("target", "create", other, "--lun", "1=/tmp", is: 3, "directory"),
@@ -111,8 +111,9 @@ struct ExitStatusTests {
         // tgtadm, the way around a socket of an unknown version, is kept out of the way.
         let outcome = try await bench.shell(
           """
-          rm -f \(bench.socket).0; python3 \(script) \(bench.socket).0 \(how) >\(bench.folder)/up & p=$!
-          while ! grep -q up \(bench.folder)/up; do sleep 0.05; done
+          rm -f \(bench.socket).0 \(bench.folder)/up
+          python3 \(script) \(bench.socket).0 \(how) >\(bench.folder)/up & p=$!
+          while ! grep -qs up \(bench.folder)/up; do sleep 0.05; done
           PATH=/nonexistent $Q target list --setting timeout=1; s=$?; kill $p; exit $s
           """)
         #expect(outcome.status == status, "\(how): \(outcome.errors)")
