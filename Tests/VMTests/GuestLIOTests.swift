@@ -35,10 +35,12 @@ struct GuestLIOTests {
     spec.parameters = [.maxBurstLength: "1048576"]
     let account = try CHAPAccount(user: CHAPUser("jack"), secret: Secret("secretsecret12".utf8))
     spec.chap = CHAPSpec(incoming: [account], outgoing: .some(nil))
-    var second = LogicalUnit(lun: try LUN(7), backing: try Backing(path: try await file("disk7", size: 8 << 20)))
+    var second = LogicalUnit(
+      lun: try LUN(7), backing: try Backing(path: try await file("disk7", size: 8 << 20)))
     (second.vendor, second.product, second.serial) = ("QUARTET", "A DISK", "QSN0007")
     spec.units = [
-      LogicalUnit(lun: try LUN(0), backing: try Backing(path: try await file("disk0", size: 16 << 20))), second,
+      LogicalUnit(lun: try LUN(0), backing: try Backing(path: try await file("disk0", size: 16 << 20))),
+      second,
     ]
     let desired = DesiredState(targets: [spec])
     try await lio.apply(desired)
@@ -69,7 +71,8 @@ struct GuestLIOTests {
   @Test func aStepThatFailsUndoesThoseBeforeIt() async throws {
     let lio = try await lio()
     let name = try TargetName("iqn.2011-12.com.example:undone")
-    var unit = LogicalUnit(lun: try LUN(1), backing: try Backing(path: try await file("disk1", size: 8 << 20)))
+    var unit = LogicalUnit(
+      lun: try LUN(1), backing: try Backing(path: try await file("disk1", size: 8 << 20)))
     // The kernel takes at most 254 characters of a serial, and none of a setting that it does not have.
     unit.attributes = ["emulate_caw": "7"]
     let failure = await #expect(throws: Failure.self) {
