@@ -193,7 +193,9 @@ struct InitiatorTests {
     }
   }
 
-  /// Families of libiscsi's compliance suite. Those that a logical unit made by tgtadm alone fails with tgt 1.0.85
+  /// Families of libiscsi's compliance suite.
+  ///
+  /// Those that a logical unit made by tgtadm alone fails with tgt 1.0.85
   /// are not among them: PrinServiceactionRange, ProutReserve, Reserve6 (tgtd's persistent reservations), and
   /// iSCSIdatasn (tgtd takes a wrong DataSN).
   static let families = [

@@ -98,7 +98,8 @@ enum DeviceTables {
     let unmapping = isFile ? Attribute.Rule.flag : .never
     let any = Attribute.Rule.number(0...Int(UInt32.max))
     return hardware(sectors: most, depth: "128") + [
-      .init("alua_support", "1", .always), .init("block_size", "512", .oneOf([512, 1024, 2048, 4096]), fixed: true),
+      .init("alua_support", "1", .always),
+      .init("block_size", "512", .oneOf([512, 1024, 2048, 4096]), fixed: true),
       .init("emulate_3pc", "1", .flag), .init("emulate_caw", "1", .flag), .init("emulate_dpo", "1", .deaf),
       .init("emulate_fua_read", "1", .deaf), .init("emulate_fua_write", "1", .flag),
       .init("emulate_model_alias", "0", .flag, fixed: true), .init("emulate_pr", "1", .flag),

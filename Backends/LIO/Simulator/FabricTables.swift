@@ -19,7 +19,8 @@ enum FabricTables {
 
   /// The parameters that a session negotiates, and what they are with an initiator that asks for nothing special.
   static let negotiated: [(name: String, value: String)] = [
-    ("DataPDUInOrder", "1"), ("DataSequenceInOrder", "1"), ("DefaultTime2Retain", "0"), ("DefaultTime2Wait", "2"),
+    ("DataPDUInOrder", "1"), ("DataSequenceInOrder", "1"), ("DefaultTime2Retain", "0"),
+    ("DefaultTime2Wait", "2"),
     ("ErrorRecoveryLevel", "0"), ("FirstBurstLength", "65536"), ("ImmediateData", "1"), ("InitialR2T", "1"),
     ("MaxBurstLength", "262144"), ("MaxConnections", "1"), ("MaxOutstandingR2T", "1"),
   ]
@@ -63,7 +64,8 @@ enum FabricTables {
 
   /// The counters of a session, in the order of their names.
   static let counters = [
-    "cmd_pdus", "conn_digest_errors", "conn_timeout_errors", "indx", "inst", "node", "rsp_pdus", "rxdata_octs",
+    "cmd_pdus", "conn_digest_errors", "conn_timeout_errors", "indx", "inst", "node", "rsp_pdus",
+    "rxdata_octs",
     "txdata_octs",
   ]
 }

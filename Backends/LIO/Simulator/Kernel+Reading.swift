@@ -7,7 +7,8 @@ extension Kernel {
     let value = value(name, of: number)
     switch self[number].kind {
     case .root where name == "version":
-      return "Target Engine Core ConfigFS Infrastructure v5.0 on Linux/x86_64 on \(SimulatedLIO.kernelRelease)\n"
+      return
+        "Target Engine Core ConfigFS Infrastructure v5.0 on Linux/x86_64 on \(SimulatedLIO.kernelRelease)\n"
     case .unitGroup: return unitGroupText(name, number)
     case .hba(let plugin) where name == "hba_info":
       return "HBA Index: \(self[number].values["index"] ?? "0") plugin: \(plugin.rawValue) version: v5.0\n"
@@ -43,13 +44,15 @@ extension Kernel {
     return devices.map { "\(self[above($0)].name)/\(self[$0].name)\n" }.joined()
   }
 
-  private func deviceText(_ name: String, _ value: String, _ number: Number, _ plugin: Kind.Plugin) -> String {
+  private func deviceText(_ name: String, _ value: String, _ number: Number, _ plugin: Kind.Plugin) -> String
+  {
     let backstore = backstores[number] ?? Backstore(plugin: plugin)
     switch name {
     case "info":
       let attributes = child("attrib", of: number)
       let isKnown = backstore.isConfigured
-      let sectorSize = self.value(plugin == .pscsi || plugin == .user ? "hw_block_size" : "block_size", of: attributes)
+      let sectorSize = self.value(
+        plugin == .pscsi || plugin == .user ? "hw_block_size" : "block_size", of: attributes)
       return "Status: \(exports(of: number) > 0 ? "ACTIVATED" : "DEACTIVATED")  "
         + "Max Queue Depth: \(backstore.shownDepth)  SectorSize: \(isKnown ? sectorSize : "0")  "
         + "HwMaxSectors: \(isKnown ? self.value("hw_max_sectors", of: attributes) : "0")\n"
@@ -68,7 +71,8 @@ extension Kernel {
     case "tg_pt_gp_id": return value.isEmpty ? "" : value + "\n"
     case "members":
       let device = above(above(number))
-      let units = items.filter { $0.value.kind == .unit && $0.value.links.values.contains(device) }.keys.sorted()
+      let units = items.filter { $0.value.kind == .unit && $0.value.links.values.contains(device) }.keys
+        .sorted()
       return units.filter { portGroup(of: $0) == number }.map { unit in
         let group = above(above(unit))
         return "iSCSI/\(self[above(group)].name)/\(self[group].name)/\(self[unit].name)\n\0"
@@ -92,7 +96,8 @@ extension Kernel {
     guard device(of: number) != nil, let group = portGroup(of: number) else { throw .noSuchDevice }
     guard name == "alua_tg_pt_gp" else { return value + "\n" }
     let states = [
-      "0": "Active/Optimized", "1": "Active/NonOptimized", "2": "Standby", "3": "Unavailable", "14": "Offline",
+      "0": "Active/Optimized", "1": "Active/NonOptimized", "2": "Standby", "3": "Unavailable",
+      "14": "Offline",
       "15": "Transitioning",
     ]
     let isOffline = self.value("alua_tg_pt_offline", of: number) == "1"

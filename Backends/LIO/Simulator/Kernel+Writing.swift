@@ -149,7 +149,9 @@ extension Kernel {
     if attribute.name == "tg_pt_gp_id", !now.isEmpty { throw .invalidArgument }
     let wanted = try attribute.value(of: text, now: now)
     self[number].values[attribute.name] = wanted
-    if attribute.name == "alua_access_state", wanted != now { self[number].values["alua_access_status"] = "2" }
+    if attribute.name == "alua_access_state", wanted != now {
+      self[number].values["alua_access_status"] = "2"
+    }
   }
 
   /// With ACLs made by itself, the kernel keeps them, whatever it is told (iscsit_ta_generate_node_acls).

@@ -45,7 +45,8 @@ enum Kind: Sendable, Hashable {
     case .targetStatistics: [("iscsi_instance", .instance)]
     case .group:
       [
-        ("acls", .nodes), ("attrib", .groupAttributes), ("auth", .accounts), ("lun", .units), ("np", .portals),
+        ("acls", .nodes), ("attrib", .groupAttributes), ("auth", .accounts), ("lun", .units),
+        ("np", .portals),
         ("param", .parameters),
       ]
     case .unit, .mapped: [("statistics", .statistics)]

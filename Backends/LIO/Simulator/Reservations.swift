@@ -122,7 +122,9 @@ extension Kernel {
     var all = reservations[device] ?? Reservations()
     let digits = String(session.isid, radix: 16)
     let isid = "4" + String(repeating: "0", count: 11 - digits.count) + digits
-    if let index = all.registrations.firstIndex(where: { $0.initiator == session.initiator && $0.isid == isid }) {
+    if let index = all.registrations.firstIndex(where: {
+      $0.initiator == session.initiator && $0.isid == isid
+    }) {
       all.registrations[index].key = key
       all.registrations[index].generation = all.generation
     } else {

@@ -38,7 +38,8 @@ extension Kernel {
 
   /// An ACL that the kernel made goes with its last session, unless such ACLs are kept.
   private mutating func forgetDynamicNode(of session: Session) {
-    guard session.node == nil, value("cache_dynamic_acls", of: child("attrib", of: session.group)) == "0" else {
+    guard session.node == nil, value("cache_dynamic_acls", of: child("attrib", of: session.group)) == "0"
+    else {
       return
     }
     let others = sessions.values.contains { $0.group == session.group && $0.initiator == session.initiator }
@@ -56,7 +57,8 @@ extension Kernel {
   }
 
   mutating func logIn(
-    _ initiator: String, to target: String, user: String?, secret: String?, address: String, port: Int, isid: Int
+    _ initiator: String, to target: String, user: String?, secret: String?, address: String, port: Int,
+    isid: Int
   ) throws(LoginRefusal) -> Int {
     let fabric = child("iscsi", of: Self.root)
     let groups = items.filter { $0.value.kind == .group }.keys.sorted()

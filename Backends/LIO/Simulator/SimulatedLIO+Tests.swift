@@ -80,7 +80,9 @@ extension SimulatedLIO {
 extension SimulatedLIO.State {
   /// The failure that a call at a path meets.
   mutating func fault(at path: String) -> Errno? {
-    guard let index = faults.firstIndex(where: { path.hasSuffix($0.suffix) && $0.left > 0 }) else { return nil }
+    guard let index = faults.firstIndex(where: { path.hasSuffix($0.suffix) && $0.left > 0 }) else {
+      return nil
+    }
     faults[index].left -= 1
     return faults[index].errno
   }

@@ -60,7 +60,9 @@ public final class SimulatedLIO: SimulatedService {
 
   /// Runs mount(8).
   public func run(_ invocation: SimulatedInvocation, on host: SimulatedHost) -> SimulatedOutcome? {
-    guard invocation.argv.dropFirst() == ["-t", "configfs", "configfs", Self.mountPoint.string] else { return nil }
+    guard invocation.argv.dropFirst() == ["-t", "configfs", "configfs", Self.mountPoint.string] else {
+      return nil
+    }
     guard !state.withLock(\.isMounted) else {
       let text =
         "mount: \(Self.mountPoint): configfs already mounted on \(Self.mountPoint).\n       "

@@ -10,7 +10,9 @@ import Testing
   /// their operation or the end of their path.
   private static func simpler(_ name: String) throws -> (steps: Set<Int>, kinds: [String]) {
     let lines = try RecordedEntry.lines("simpler.txt").map { $0.split(separator: " ") }
-    let mine = lines.filter { $0.first == Substring(name) || $0.first == "*" }.compactMap { $0.dropFirst().first }
+    let mine = lines.filter { $0.first == Substring(name) || $0.first == "*" }.compactMap {
+      $0.dropFirst().first
+    }
     return (Set(mine.compactMap { Int($0) }), mine.filter { Int($0) == nil }.map(String.init))
   }
 
@@ -19,7 +21,8 @@ import Testing
     let (steps, kinds) = try Self.simpler(name)
     var player = Player()
     for entry in try RecordedEntry.recording(name) {
-      if kinds.contains(where: { $0 == entry.op || ($0.hasPrefix("/") && (entry.path ?? "").hasSuffix($0)) }) {
+      if kinds.contains(where: { $0 == entry.op || ($0.hasPrefix("/") && (entry.path ?? "").hasSuffix($0)) })
+      {
         continue
       }
       let difference = try await player.play(entry)

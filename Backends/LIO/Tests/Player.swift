@@ -115,7 +115,8 @@ struct Player {
       return (size ?? 0) == entry.size ? nil : "\(size ?? 0) bytes, not \(entry.size ?? 0)"
     case "register":
       let isDone = lio.register(
-        session, lun: lun, key: UInt64(entry.key ?? "", radix: 16) ?? 0, isKept: entry.aptpl == true, on: host)
+        session, lun: lun, key: UInt64(entry.key ?? "", radix: 16) ?? 0, isKept: entry.aptpl == true, on: host
+      )
       return isDone == (entry.status == 0) ? nil : "registered: \(isDone)"
     case "reserve":
       let isDone = lio.reserve(session, lun: lun, type: entry.type ?? 0)

@@ -50,7 +50,8 @@ struct RecordedEntry: Decodable {
 
   private static let numbers: [String: Errno] = [
     "EPERM": .notPermitted, "ENOENT": .noSuchFileOrDirectory, "ESRCH": Errno(rawValue: 3),
-    "EACCES": .permissionDenied, "EFAULT": .badAddress, "ENOTBLK": Errno(rawValue: 15), "EBUSY": .resourceBusy,
+    "EACCES": .permissionDenied, "EFAULT": .badAddress, "ENOTBLK": Errno(rawValue: 15),
+    "EBUSY": .resourceBusy,
     "EEXIST": .fileExists, "ENODEV": Errno(rawValue: 19), "ENOTDIR": .notDirectory, "EISDIR": .isDirectory,
     "EINVAL": .invalidArgument, "ENOSYS": .noFunction, "ENOTEMPTY": .directoryNotEmpty,
     "EOVERFLOW": Errno(rawValue: 75), "ENOTSUP": Errno(rawValue: 95),
