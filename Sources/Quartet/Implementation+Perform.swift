@@ -117,7 +117,10 @@ extension Implementation {
   /// Reads back until every change is seen, since some take effect a moment after they were accepted.
   private func prove(_ changes: [Change], detail: ReadDetail, limit: Duration) async throws {
     var detail = detail
-    if backend.answersAreProof { (detail.units, detail.shared) = (.none, false) }
+    if backend.answersAreProof {
+      // What belongs to no target, such as the accounts of discovery, is not among the targets.
+      (detail.units, detail.shared) = (.none, changes.contains { $0.target == nil })
+    }
     var left = limit
     var interval = Duration.milliseconds(10)
     while true {
@@ -205,7 +208,9 @@ extension Implementation {
       default: break
       }
       switch change {
-      case .setAccount, .clearAccount, .addPortal, .removePortal, .addUnit, .replaceUnit: shared = true
+      case .setAccount, .clearAccount, .addPortal, .removePortal, .addUnit, .replaceUnit, .removeUnit,
+        .deleteTarget:
+        shared = true
       default: break
       }
     }
@@ -232,9 +237,10 @@ extension Implementation {
   private func warnings(_ changes: [Change], _ live: LiveState) -> [String] {
     var list = targetsWithoutUnitZero(changes, live)
     for change in changes {
-      if case .setAccount(_, _, let account, let rewrite) = change {
+      if case .setAccount(let name, let direction, let account, let rewrite) = change {
         if let warning = account.warning { list.append(warning) }
-        if !rewrite, live.accounts.contains(account.user) {
+        let own = name.map { live.targets[$0]?.chap } ?? live.discovery
+        if !rewrite, live.accounts.contains(account.user) || own?.contains(account.user, direction) == true {
           list.append(
             "account \(account.user) is there already, and its secret cannot be compared; "
               + "`quartet chap set` or `apply --rewrite-secrets` sets it anew")
