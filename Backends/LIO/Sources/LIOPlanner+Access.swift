@@ -8,7 +8,7 @@ extension LIOPlanner {
     case .all: return try allowAll(at: target)
     case .name(let node):
       let acl = LIOPaths.acl(name, node)
-      let isClosed = lines(LIOFacts.closed(name)).contains(node.description)
+      let isClosed = target.unfinishedInitiators.contains(initiator)
       var steps = isClosed ? [] : [make(acl)]
       for account in target.chap.incoming.suffix(1) {
         steps += try credentials(account, .incoming, in: acl + "/auth", of: target.chap)
@@ -124,9 +124,9 @@ extension LIOPlanner {
     return [MappedLUN(directory: "lun_\(unit.lun)", isProtected: unit.readOnly == true, link: LIOPaths.link)]
   }
 
-  /// The named initiators of a target.
-  func nodes(of target: Target) -> [ISCSIName] {
-    target.initiators.sorted().compactMap { if case .name(let node) = $0 { node } else { nil } }
+  /// The named ones among initiators.
+  func nodes(of initiators: Set<Initiator>) -> [ISCSIName] {
+    initiators.sorted().compactMap { if case .name(let node) = $0 { node } else { nil } }
   }
 
   func map(_ unit: LogicalUnit, to node: ISCSIName, of name: TargetName) -> [Step] {

@@ -58,7 +58,7 @@ extension LIOPlanner {
 
   private func folders(of target: Target) -> [String] {
     [LIOPaths.group(target.name) + "/auth"]
-      + nodes(of: target).map { LIOPaths.acl(target.name, $0) + "/auth" }
+      + nodes(of: target.initiators).map { LIOPaths.acl(target.name, $0) + "/auth" }
   }
 
   /// Writes a name and its secret; undone, what was there before stands there again.
@@ -94,7 +94,9 @@ extension LIOPlanner {
     return elseClear ? Self.operations("NULL", "NULL", direction, folder) : []
   }
 
-  /// No newline: the kernel takes it for a part of the name and of the secret, and no proof is right then. The word
+  /// No newline: the kernel takes it for a part of the name and of the secret, and no proof is right then.
+  ///
+  /// The word
   /// NULL stands for no name.
   private static func operations(
     _ user: String, _ secret: Text, _ direction: CHAPDirection, _ folder: String

@@ -15,7 +15,9 @@ extension LIOPlanner {
     let lun = LIOPaths.unit(name, unit.lun)
     if isCleared || !lines(LIOFacts.empty(name)).contains("\(unit.lun)") { steps.append(make(lun)) }
     steps.append(link("\(lun)/\(linkName(of: unit, backstore))", to: backstore.device))
-    for node in nodes(of: target) where isShown(unit, to: node) { steps += map(unit, to: node, of: name) }
+    for node in nodes(of: target.initiators) where isShown(unit, to: node) {
+      steps += map(unit, to: node, of: name)
+    }
     return steps
   }
 
@@ -37,7 +39,7 @@ extension LIOPlanner {
     }
     let backstore = backstore(of: unit, name)
     var steps: [Step] = []
-    if mapped { steps += nodes(of: target).flatMap { unmap(unit, from: $0, of: name) } }
+    if mapped { steps += nodes(of: target.initiators).flatMap { unmap(unit, from: $0, of: name) } }
     let link = state.facts[LIOFacts.link(name, lun)] ?? linkName(of: unit, backstore)
     steps += [unlink("\(path)/\(link)", from: backstore.device), remove(path)]
     // A backstore that another target shows as well stays.
@@ -78,7 +80,7 @@ extension LIOPlanner {
   }
 
   private func audienceSteps(_ wanted: LogicalUnit, _ now: LogicalUnit, _ target: Target) -> [Step] {
-    nodes(of: target).flatMap { node -> [Step] in
+    nodes(of: target.initiators).flatMap { node -> [Step] in
       switch (isShown(wanted, to: node), !mapped(now, to: node, of: target.name).isEmpty) {
       case (true, false): map(wanted, to: node, of: target.name)
       case (false, true): unmap(now, from: node, of: target.name)
@@ -96,7 +98,7 @@ extension LIOPlanner {
         remedy: "replace the logical unit")
     }
     var steps: [Step] = []
-    for node in nodes(of: target) {
+    for node in nodes(of: target.initiators) {
       for mapped in mapped(now, to: node, of: target.name) where mapped.isProtected != readOnly {
         let path = "\(LIOPaths.acl(target.name, node))/\(mapped.directory)/write_protect"
         steps.append(set(path, to: readOnly ? "1" : "0", from: readOnly ? "0" : "1"))

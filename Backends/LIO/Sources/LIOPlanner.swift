@@ -94,7 +94,9 @@ struct LIOPlanner {
 
   // MARK: Targets
 
-  /// A new portal group takes part at once: it has no portal, and lets nobody in. A later step that enables it could be
+  /// A new portal group takes part at once: it has no portal, and lets nobody in.
+  ///
+  /// A later step that enables it could be
   /// missing after a kill, and nothing would tell that from a target that was disabled on purpose.
   private func groupSteps(_ name: TargetName) -> [Step] {
     let group = LIOPaths.group(name)
@@ -104,7 +106,9 @@ struct LIOPlanner {
     ]
   }
 
-  /// What a killed run had not done yet. Each chain of a plan begins with it, so that it is not undone.
+  /// What a killed run had not done yet.
+  ///
+  /// Each chain of a plan begins with it, so that it is not undone.
   private func finish(_ name: TargetName, from built: String) throws -> [Step] {
     let target = try target(name)
     let group = LIOPaths.group(name)
@@ -129,8 +133,9 @@ struct LIOPlanner {
     let isBuilt = state.facts[LIOFacts.halfBuilt(name)] == nil
     if target.enabled, isBuilt { steps.append(set(group + "/enable", to: "0", from: "1")) }
     // Everyone's sessions ended with the portal group, and so does what the kernel keeps of them.
-    let closed = lines(LIOFacts.closed(name)).compactMap { ISCSIName(asFound: $0) }
-    for node in nodes(of: target) + closed { steps += denyNode(node, at: target) }
+    for node in nodes(of: target.initiators.union(target.unfinishedInitiators)) {
+      steps += denyNode(node, at: target)
+    }
     for lun in target.units.keys.sorted(by: >) { steps += try removeUnit(lun, from: name, mapped: false) }
     for portal in (target.portals ?? []).sorted() { steps += try removePortal(portal, from: name) }
     if state.facts[LIOFacts.halfBuilt(name)] != "name" {

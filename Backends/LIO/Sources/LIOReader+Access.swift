@@ -84,7 +84,7 @@ extension LIOReader {
     let users = places.map { state.facts[LIOFacts.user($0.folder, .incoming)] }
     for (node, index) in zip(nodes, 1...) where places[index].isAsked && users[index] == nil {
       target.initiators.remove(.name(node))
-      note("\(node)", under: LIOFacts.closed(target.name))
+      target.unfinishedInitiators.insert(.name(node))
       state.remarks.append(
         "\(node) does not get in to \(target.name), which asks it for CHAP and has no account of it")
     }

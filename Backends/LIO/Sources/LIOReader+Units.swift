@@ -103,7 +103,9 @@ extension LIOReader {
 }
 
 extension LogicalUnit {
-  /// Whether it is what a killed run left: a LUN that shows nothing, or a backstore that no LUN shows. It is told as a
+  /// Whether it is what a killed run left: a LUN that shows nothing, or a backstore that no LUN shows.
+  ///
+  /// It is told as a
   /// logical unit of which nothing is known, so that one that is wanted replaces it, and one that is not wanted goes.
   var isRemnant: Bool { store == nil && backing == .none }
 }

@@ -123,7 +123,9 @@ struct LIOReader {
     state.targets[name] = target
   }
 
-  /// A run was killed before the target was made. What it is meant to be it is told as: in service.
+  /// A run was killed before the target was made.
+  ///
+  /// What it is meant to be it is told as: in service.
   private mutating func noteHalfBuilt(_ target: inout Target, _ built: String) {
     state.facts[LIOFacts.halfBuilt(target.name)] = built
     state.remarks.append(
