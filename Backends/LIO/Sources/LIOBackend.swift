@@ -5,7 +5,8 @@ import TargetCore
 extension BackendDescriptor {
   /// LIO, the target of the mainline kernel.
   public static let lio = BackendDescriptor(
-    name: "lio", aliases: ["lio-t"], summary: "LIO: the mainline kernel's target, through configfs"
+    name: "lio", aliases: ["lio-t"], summary: "LIO: the mainline kernel's target, through configfs",
+    formats: ["saveconfig": SaveConfig.format]
   ) { _ in LIOBackend() }
 }
 
