@@ -8,17 +8,18 @@ extension LIOPlanner {
     case .all: return try allowAll(at: target)
     case .name(let node):
       let acl = LIOPaths.acl(name, node)
-      let isClosed = target.unfinishedInitiators.contains(initiator)
+      let isClosed = allNodes(of: target).contains(node)
       var steps = isClosed ? [] : [make(acl)]
-      for account in target.chap.incoming.suffix(1) {
-        steps += try credentials(account, .incoming, in: acl + "/auth", of: target.chap)
-      }
+      // The account that lets it in comes last: without it the ACL is seen to be unfinished.
       if let account = target.chap.outgoing {
         steps += try credentials(account, .outgoing, in: acl + "/auth", of: target.chap)
       }
+      for account in target.chap.incoming.suffix(1) {
+        steps += try credentials(account, .incoming, in: acl + "/auth", of: target.chap)
+      }
       for unit in target.units.values.sorted(by: { $0.lun < $1.lun })
       where isShown(unit, to: node) && !unit.isRemnant {
-        if isClosed, !mapped(unit, to: node, of: name).isEmpty { continue }
+        if state.facts[LIOFacts.mapped(name, node, unit.lun)] != nil { continue }
         steps += map(unit, to: node, of: name)
       }
       return steps
@@ -100,7 +101,8 @@ extension LIOPlanner {
     if let depth = state.facts[LIOFacts.depth(target.name, node)], depth != "64" {
       operations.append(.write(path: "\(acl)/cmdsn_depth", contents: "\(depth)\n"))
     }
-    for direction in CHAPDirection.allCases {
+    // As in allowing: what lets in comes last.
+    for direction in CHAPDirection.allCases.reversed() {
       operations += previous(direction, in: acl + "/auth", of: target.chap, elseClear: false)
     }
     return operations
@@ -127,6 +129,12 @@ extension LIOPlanner {
   /// The named ones among initiators.
   func nodes(of initiators: Set<Initiator>) -> [ISCSIName] {
     initiators.sorted().compactMap { if case .name(let node) = $0 { node } else { nil } }
+  }
+
+  /// Whoever has an ACL, whether it lets in or not.
+  func allNodes(of target: Target) -> [ISCSIName] {
+    let closed = lines(LIOFacts.closed(target.name)).compactMap { ISCSIName(asFound: $0) }.map(Initiator.name)
+    return nodes(of: target.initiators.union(target.unfinishedInitiators).union(closed))
   }
 
   func map(_ unit: LogicalUnit, to node: ISCSIName, of name: TargetName) -> [Step] {

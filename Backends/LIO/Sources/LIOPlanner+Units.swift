@@ -34,12 +34,13 @@ extension LIOPlanner {
     let path = LIOPaths.unit(name, lun)
     if unit.isRemnant {
       let isLUN = lines(LIOFacts.empty(name)).contains("\(lun)")
-      return (isLUN ? [step(.removeDirectory(path: Text(path)))] : [])
+      let unmapping = allNodes(of: target).flatMap { unmap(unit, from: $0, of: name) }
+      return unmapping + (isLUN ? [step(.removeDirectory(path: Text(path)))] : [])
         + remnants(Backstore.index(target: name, lun: lun))
     }
     let backstore = backstore(of: unit, name)
     var steps: [Step] = []
-    if mapped { steps += nodes(of: target.initiators).flatMap { unmap(unit, from: $0, of: name) } }
+    if mapped { steps += allNodes(of: target).flatMap { unmap(unit, from: $0, of: name) } }
     let link = state.facts[LIOFacts.link(name, lun)] ?? linkName(of: unit, backstore)
     steps += [unlink("\(path)/\(link)", from: backstore.device), remove(path)]
     // A backstore that another target shows as well stays.

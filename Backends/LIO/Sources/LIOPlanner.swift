@@ -133,7 +133,7 @@ struct LIOPlanner {
     let isBuilt = state.facts[LIOFacts.halfBuilt(name)] == nil
     if target.enabled, isBuilt { steps.append(set(group + "/enable", to: "0", from: "1")) }
     // Everyone's sessions ended with the portal group, and so does what the kernel keeps of them.
-    for node in nodes(of: target.initiators.union(target.unfinishedInitiators)) {
+    for node in allNodes(of: target) {
       steps += denyNode(node, at: target)
     }
     for lun in target.units.keys.sorted(by: >) { steps += try removeUnit(lun, from: name, mapped: false) }

@@ -84,7 +84,15 @@ extension LIOReader {
     let users = places.map { state.facts[LIOFacts.user($0.folder, .incoming)] }
     for (node, index) in zip(nodes, 1...) where places[index].isAsked && users[index] == nil {
       target.initiators.remove(.name(node))
-      target.unfinishedInitiators.insert(.name(node))
+      // A run that is killed makes the account first.
+      let mapsUnits = target.units.keys.contains {
+        state.facts[LIOFacts.mapped(target.name, node, $0)] != nil
+      }
+      if mapsUnits {
+        note("\(node)", under: LIOFacts.closed(target.name))
+      } else {
+        target.unfinishedInitiators.insert(.name(node))
+      }
       state.remarks.append(
         "\(node) does not get in to \(target.name), which asks it for CHAP and has no account of it")
     }
