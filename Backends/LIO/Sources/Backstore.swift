@@ -22,10 +22,22 @@ struct Backstore: Hashable {
     index = Self.index(target: target, lun: lun)
   }
 
-  /// FNV-1a; 31 bits, since tools read the number as a signed one.
+  /// The number of a logical unit's HBA: those of a target follow one another, from a place that its name gives.
   static func index(target: TargetName, lun: LUN) -> UInt32 {
-    let hash = "\(target) \(lun)".utf8.reduce(UInt32(0x811c_9dc5)) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
-    return hash & 0x7fff_ffff
+    (start(of: target) + UInt32(lun.number)) & mask
+  }
+
+  /// The logical unit of a target whose HBA has a number; nil when it is none of its.
+  static func lun(of target: TargetName, index: UInt32) -> LUN? {
+    try? LUN(Int((index &- start(of: target)) & mask))
+  }
+
+  /// 31 bits, since tools read the number as a signed one.
+  private static let mask: UInt32 = 0x7fff_ffff
+
+  /// FNV-1a.
+  private static func start(of target: TargetName) -> UInt32 {
+    target.description.utf8.reduce(UInt32(0x811c_9dc5)) { ($0 ^ UInt32($1)) &* 0x0100_0193 } & mask
   }
 
   /// The backstore that a fact tells as unused.

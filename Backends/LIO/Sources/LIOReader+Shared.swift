@@ -20,12 +20,9 @@ extension LIOReader {
   private mutating func tellRemnants() {
     let unused = state.facts.keys.compactMap { Backstore(unused: $0)?.index }
     guard !unused.isEmpty else { return }
-    let indices = Set(unused)
     for name in state.targets.keys {
-      for lun in Capabilities.lio.luns.compactMap({ try? LUN($0) })
-      where indices.contains(Backstore.index(target: name, lun: lun))
-        && state.targets[name]?.units[lun] == nil
-      {
+      for lun in unused.compactMap({ Backstore.lun(of: name, index: $0) })
+      where state.targets[name]?.units[lun] == nil {
         state.targets[name]?.units[lun] = LogicalUnit(lun: lun, backing: .none)
       }
     }
