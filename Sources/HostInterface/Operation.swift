@@ -40,6 +40,8 @@ public enum LineEdit: Sendable, Hashable {
   case replace(String, with: String)
   /// Puts the line before all others, and removes every other line equal to it or to one of these.
   case first(String, insteadOf: [String])
+  /// Removes every line whose first word is this one, in whatever case of ASCII letters.
+  case removeAll(about: String)
 
   /// Applies the edit to a file's text.
   ///
@@ -66,6 +68,7 @@ public enum LineEdit: Sendable, Hashable {
       let gone = ([line] + others).map { Array($0.utf8) }
       lines.removeAll(where: gone.contains)
       lines.insert(Array(line.utf8), at: 0)
+    case .removeAll(let word): lines.removeAll { Self.isAbout(word, $0) }
     }
     var text = Array(lines.map { $0 + [newline] }.joined())
     if let open, open == lines.last, open != wanted.map({ Array($0.utf8) }) { text.removeLast() }
@@ -76,8 +79,16 @@ public enum LineEdit: Sendable, Hashable {
   private var wanted: String? {
     switch self {
     case .append(let line), .prepend(let line), .replace(_, let line), .first(let line, _): line
-    case .remove: nil
+    case .remove, .removeAll: nil
     }
+  }
+
+  private static func isAbout(_ word: String, _ line: [UInt8]) -> Bool {
+    func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0d).contains(byte) }
+    func lowered(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+      bytes.map { (0x41...0x5a).contains($0) ? $0 + 0x20 : $0 }
+    }
+    return lowered(line.drop(while: isBlank).prefix { !isBlank($0) }) == lowered(word.utf8)
   }
 }
 

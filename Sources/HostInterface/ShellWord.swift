@@ -108,6 +108,8 @@ extension LineEdit {
     case .remove(let line): "sed -i \(shellQuoted("/^\(line.escaped(Self.special))$/d")) \(path.shellWord)"
     case .replace(let old, let new):
       "sed -i \(shellQuoted("s/^\(old.escaped(Self.special))$/\(new.escaped("\\/&"))/")) \(path.shellWord)"
+    case .removeAll(let word):
+      "sed -i \(shellQuoted("/^[[:space:]]*\(word.escaped(Self.special))\\([[:space:]]\\|$\\)/Id")) \(path.shellWord)"
     case .first(let line, let others):
       Self.display(path, first: line, insteadOf: others)
     }

@@ -26,12 +26,12 @@ struct AccessFile {
   /// The most bytes that ietd reads of a line, its newline included.
   static let lineLimit = 4095
 
-  /// How a line begins that keeps the list of a target that is out of service.
-  static let disabledMark = "#quartet-disabled"
+  /// How the remark begins that keeps the list of a target that is out of service; the target's name follows.
+  static let disabledMark = "#quartet-disabled:"
 
   /// The lines that count, in order.
   private(set) var lines: [Line] = []
-  /// The lines that keep the list of a target that is out of service, by the target.
+  /// The remarks that keep the list of a target that is out of service, by the target; the first one counts.
   private(set) var disabled: [String: Line] = [:]
 
   init(_ text: String) {
@@ -47,9 +47,11 @@ struct AccessFile {
     let read = line.count < Self.lineLimit ? line[...] : line.suffix(line.count % Self.lineLimit)
     guard !read.contains(0), let (word, rest) = Self.word(read) else { return }
     let text = String(decoding: line, as: UTF8.self)
-    if word == Self.disabledMark, let (target, items) = Self.word(rest) {
-      let target = target.asciiLowercased
-      disabled[target] = Line(text: text, target: target, items: Self.items(items))
+    if word.hasPrefix(Self.disabledMark) {
+      let target = String(word.dropFirst(Self.disabledMark.count)).asciiLowercased
+      if disabled[target] == nil {
+        disabled[target] = Line(text: text, target: target, items: Self.items(rest))
+      }
     }
     guard word.first != "#" else { return }
     let target = word == "ALL" ? word : word.asciiLowercased
@@ -79,11 +81,6 @@ struct AccessFile {
     lines.first { $0.target == target || $0.target == "ALL" }
   }
 
-  /// Every line of a target, those that decide nothing included.
-  func lines(of target: String) -> [String] {
-    lines.filter { $0.target == target }.map(\.text) + (disabled[target].map { [$0.text] } ?? [])
-  }
-
-  /// The targets that have lines of their own.
-  var targets: Set<String> { Set(lines.map(\.target).filter { $0 != "ALL" } + disabled.keys) }
+  /// Whether a target has any line.
+  func names(_ target: String) -> Bool { lines.contains { $0.target == target } || disabled[target] != nil }
 }

@@ -30,9 +30,6 @@ struct AccessState {
       state.facts[IETFact.path(kind)] = paths[kind]
       let rest = files[kind]?.lines.first { $0.target == "ALL" }
       if files[kind] == nil || rest?.text == Self.everyone { state.facts[IETFact.isOpen(kind)] = "yes" }
-      for target in files[kind]?.targets ?? [] {
-        state.facts[IETFact.lines(kind, target)] = files[kind]?.lines(of: target).joined(separator: "\n")
-      }
     }
     if files[.initiatorsDeny] != nil {
       state.facts[IETFact.hasDeny] = "yes"
@@ -51,6 +48,7 @@ struct AccessState {
       if let line = files[kind]?.deciding(key), line.target != "ALL" {
         state.facts[IETFact.own(kind, name)] = line.text
       }
+      if files[kind]?.names(key) == true { state.facts[IETFact.names(kind, name)] = "yes" }
     }
     let access = initiators(key)
     target.initiators = access.initiators

@@ -17,13 +17,11 @@ extension IETBackend {
     let discovery = try await accounts(of: nil, withSecrets: detail.shared, host)
     state.discovery = discovery.chap
     state.take(discovery, of: nil)
-    let volumes = VolumeListing(try await list(Self.volumeFile, host))
-    state.targets = volumes.targets
-    state.remarks += volumes.remarks
-    for (name, sessions) in SessionListing(try await list(Self.sessionFile, host)).sessions {
-      state.targets[name]?.sessions = sessions
-    }
-    for (name, target) in volumes.targets {
+    let list = KernelLists(try await lists(host))
+    state.targets = list.targets
+    state.remarks += list.remarks
+    state.facts[IETFact.blockSizes] = list.tellsBlockSizes.map { $0 ? "told" : "fixed" }
+    for (name, target) in list.targets {
       guard let tid = target.id else { continue }
       let isWanted = detail.parameters.contains(name)
       let found = try await accounts(of: tid, withSecrets: detail.shared || isWanted, host)
@@ -31,21 +29,22 @@ extension IETBackend {
       state.take(found, of: name)
       if isWanted { try await readParameters(of: tid, into: &state.targets[name], host) }
     }
-    if detail.shared {
-      let shown = try await host.run(Command(["ietadm", "--version"], limit: Ietadm.limit))
-      state.facts[IETFact.version] = Self.version(shown)
-    }
     try AccessState(host).fill(&state, port: port)
     return state
   }
 
-  /// A list of the kernel, read by a process of its own: while a device hangs, reading it may not end.
-  private func list(_ path: String, _ host: any Host) async throws -> String {
-    let result = try await host.run(Command(["cat", Text(path)], limit: Ietadm.limit))
+  /// The kernel's two lists, read by a process of its own: while a device hangs, reading them may not end.
+  private func lists(_ host: any Host) async throws -> String {
+    let command = Command(["cat", Text(Self.volumeFile), Text(Self.sessionFile)], limit: Ietadm.limit)
+    let result = try await host.run(command)
     guard result.status == 0 else {
-      throw Failure(.unavailable, path, "cannot be read", answer: result.errors.trimmed)
+      throw Failure(.unavailable, Self.volumeFile, "cannot be read", answer: result.errors.trimmed)
     }
-    return String(decoding: result.output, as: UTF8.self)
+    let text = String(decoding: result.output, as: UTF8.self)
+    guard text.isEmpty || (text.hasPrefix("tid:") && text.hasSuffix("\n")) else {
+      throw Failure(.garbled, Self.volumeFile, "is no list of targets", answer: ISCSIName.printable(text))
+    }
+    return text
   }
 
   private func show(_ command: Command, _ host: any Host) async throws -> Substring {
@@ -73,6 +72,9 @@ extension IETBackend {
   private func readParameters(of tid: UInt32, into target: inout Target?, _ host: any Host) async throws {
     let text =
       try await showIfThere(Ietadm.showTarget(tid), host) + showIfThere(Ietadm.showParameters(tid), host)
+    guard text.isEmpty || (text.hasPrefix("Wthreads=") && text.contains("\nInitialR2T=")) else {
+      throw Failure(.garbled, "ietadm", "shows no parameters", answer: ISCSIName.printable(String(text)))
+    }
     for line in text.split(separator: "\n") {
       let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       guard parts.count == 2 else { continue }
@@ -96,7 +98,12 @@ struct FoundAccounts {
 extension IETBackend {
   private func accounts(of tid: UInt32?, withSecrets: Bool, _ host: any Host) async throws -> FoundAccounts {
     var found = FoundAccounts()
-    for line in try await show(Ietadm.showUsers(tid), host).split(separator: "\n") {
+    let list = try await show(Ietadm.showUsers(tid), host)
+    let isList = CHAPDirection.allCases.contains { list.hasPrefix(Ietadm.key($0) + " ") }
+    guard list.isEmpty || (isList && list.hasSuffix("\n")) else {
+      throw Failure(.garbled, "ietadm", "shows no accounts", answer: ISCSIName.printable(String(list)))
+    }
+    for line in list.split(separator: "\n") {
       let words = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
       guard words.count == 2, let user = CHAPUser(asFound: words[1]),
         let direction = CHAPDirection.allCases.first(where: { Ietadm.key($0) == words[0] })
@@ -127,7 +134,10 @@ extension IETBackend {
   ) async throws -> CHAPAccount {
     let text = try await showIfThere(Ietadm.showUser(tid, direction, account.user), host)
     let head = "\(Ietadm.key(direction)) \(account.user) "
-    guard text.hasPrefix(head), let end = text.lastIndex(of: "\n") else { return account }
+    if text.isEmpty { return account }
+    guard text.hasPrefix(head), let end = text.lastIndex(of: "\n") else {
+      throw Failure(.garbled, "ietadm", "does not show the account \(account.user)")
+    }
     let secret = Secret(text[..<end].utf8.dropFirst(head.utf8.count))
     return (try? CHAPAccount(user: account.user, secret: secret)) ?? account
   }

@@ -38,7 +38,7 @@ struct IETBackend: TargetBackend {
       return Probe(installed: false, running: false, detail: "ietadm is not installed")
     }
     let shown = try? await host.run(Command(["ietadm", "--version"], limit: .seconds(5)))
-    let version = shown.map(Self.version)
+    let version = shown.map { Self.version(Substring(String(decoding: $0.output, as: UTF8.self))) }
     do {
       guard try host.status(FilePath(Self.volumeFile)) != nil else {
         return Probe(
@@ -54,9 +54,9 @@ struct IETBackend: TargetBackend {
   }
 
   /// The version in `ietadm version 1.4.19`.
-  static func version(_ result: CommandResult) -> String {
-    let words = String(decoding: result.output, as: UTF8.self).split(whereSeparator: \.isWhitespace)
-    return words.last.map(String.init) ?? ""
+  static func version(_ text: Substring) -> String {
+    let words = text.split(whereSeparator: \.isWhitespace)
+    return words.count == 3 && words[1] == "version" ? String(words[2]) : ""
   }
 
   func startSteps() -> [Step] {

@@ -38,11 +38,8 @@ enum IETConfigurationFile {
   }
 
   private static func unitLine(_ unit: LogicalUnit, _ name: TargetName) -> String {
-    // Nothing but the version is known of the machine that will read it; a block size that it shows it takes.
-    var state = LiveState()
-    if unit.blockSize ?? 512 != 512 { state.facts[IETFact.version] = "1.4.20" }
     let planner = IETPlanner(
-      port: Portal.standardPort, state: state, reason: "write lun \(unit.lun) of \(name)")
+      port: Portal.standardPort, state: LiveState(), reason: "write lun \(unit.lun) of \(name)")
     do {
       return "\tLun \(unit.lun) \(try planner.parameters(of: unit, name))"
     } catch {

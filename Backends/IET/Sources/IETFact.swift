@@ -2,8 +2,8 @@ import TargetCore
 
 /// What a read leaves for the planner, by the keys of ``LiveState/facts``.
 enum IETFact {
-  /// The version of ietadm.
-  static let version = "version"
+  /// Whether the list of logical units tells block sizes, as from 1.4.20 on; absent where there is none to see it by.
+  static let blockSizes = "block sizes"
 
   /// How often an account is there, if more than once.
   static func copies(of user: CHAPUser, _ name: TargetName?) -> String {
@@ -24,9 +24,9 @@ enum IETFact {
     "own \(file.rawValue) \(target.description.asciiLowercased)"
   }
 
-  /// All lines of a target in a file.
-  static func lines(_ file: AccessFile.Kind, _ target: String) -> String {
-    "lines \(file.rawValue) \(target)"
+  /// Present when a file has any line of a target.
+  static func names(_ file: AccessFile.Kind, _ target: TargetName) -> String {
+    "names \(file.rawValue) \(target)"
   }
 
   /// Who was let in to the target when it was read, as a line of initiators.allow.

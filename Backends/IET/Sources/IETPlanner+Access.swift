@@ -31,7 +31,7 @@ extension IETPlanner {
   private func lines(of target: Target) -> (deciding: String, remark: String) {
     let list = line(target.name, target.initiators)
     return target.enabled
-      ? (list, "") : (line(target.name, []), "\(AccessFile.disabledMark) \(list)")
+      ? (list, "") : (line(target.name, []), "\(AccessFile.disabledMark)\(list)")
   }
 
   private func access(of target: Target, to initiators: Set<Initiator>, enabled: Bool) throws -> [Step] {
@@ -49,20 +49,11 @@ extension IETPlanner {
     var steps = start(.initiatorsAllow)
     // The list is kept before the line that has it goes, and comes back before the remark goes.
     if !enabled {
-      steps.append(
-        try first(new.remark, insteadOf: remarks(name) + [now.remark], in: .initiatorsAllow, undo: now.remark)
-      )
+      steps.append(try first(new.remark, insteadOf: [now.remark], in: .initiatorsAllow, undo: now.remark))
     }
     if now.deciding != new.deciding { steps += try decide(new.deciding, now.deciding, of: target) }
-    if enabled, !target.enabled {
-      steps += Set(remarks(name) + [now.remark]).sorted().map { removal(of: $0, in: .initiatorsAllow) }
-    }
+    if enabled { steps += forgettingList(of: target) }
     return steps
-  }
-
-  /// The remarks that keep lists of the target, however they are spelt.
-  private func remarks(_ name: TargetName) -> [String] {
-    leftLines(.initiatorsAllow, name).filter { $0.hasPrefix(AccessFile.disabledMark) }
   }
 
   /// Lets nobody in, whatever the target had before, and whether it is there or not.
@@ -72,9 +63,8 @@ extension IETPlanner {
       let now = lines(of: target).deciding
       return now == shut ? [] : try decide(shut, now, of: target)
     }
-    let left = leftLines(.initiatorsAllow, name)
-    let old = left.first { !$0.hasPrefix(AccessFile.disabledMark) } ?? ""
-    return start(.initiatorsAllow) + [try first(shut, insteadOf: left, in: .initiatorsAllow, undo: old)]
+    // Lines that wait for a target of this name stay where they are, and decide nothing below this one.
+    return start(.initiatorsAllow) + [try first(shut, insteadOf: [], in: .initiatorsAllow, undo: "")]
       + (try shutting(name))
   }
 
@@ -106,23 +96,23 @@ extension IETPlanner {
     return [try first(all, insteadOf: own.map { [$0] } ?? [], in: .initiatorsDeny, undo: own ?? "")]
   }
 
-  /// Takes every line of a target away that ``closing(_:)`` left.
-  ///
-  /// The line that shuts it comes first, so that it is the last to be brought back, and stands above the others.
+  /// Takes away the remark that keeps a target's list, while the target is there: a new one of its name must not find it.
+  func forgettingList(of target: Target) -> [Step] {
+    if target.enabled { return [] }
+    let word = "\(AccessFile.disabledMark)\(target.name)"
+    return [removal(about: word, in: .initiatorsAllow, undo: lines(of: target).remark)]
+  }
+
+  /// Takes every line of a target away; undone by those that decide about it now.
   func forgetting(_ name: TargetName) -> [Step] {
-    var steps: [Step] = []
-    for kind in AccessFile.Kind.allCases {
-      let own = state.facts[IETFact.own(kind, name)]
-      var lines: [String] = []
-      switch kind {
-      case .initiatorsAllow:
-        lines = [line(name, [])] + (state.targets[name].map { [self.lines(of: $0).remark] } ?? [])
-      case .initiatorsDeny:
-        lines = state.facts[IETFact.hasDeny] == nil ? [] : [AccessItem.line(name, ["ALL"])]
-      case .targetsAllow: lines = own.map { [$0] } ?? []
-      }
-      lines += leftLines(kind, name).filter { $0 != own && !lines.contains($0) }
-      steps += lines.filter { !$0.isEmpty }.map { removal(of: $0, in: kind) }
+    var steps = [removal(about: name.description, in: .initiatorsAllow, undo: line(name, []))]
+    if state.facts[IETFact.hasDeny] != nil {
+      steps.append(
+        removal(about: name.description, in: .initiatorsDeny, undo: AccessItem.line(name, ["ALL"])))
+    }
+    if state.facts[IETFact.names(.targetsAllow, name)] != nil {
+      let own = state.facts[IETFact.own(.targetsAllow, name)]
+      steps.append(removal(about: name.description, in: .targetsAllow, undo: own))
     }
     return steps
   }

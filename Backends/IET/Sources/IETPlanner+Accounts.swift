@@ -61,10 +61,10 @@ extension IETPlanner {
   {
     let copies = state.facts[IETFact.copies(of: user, name)].flatMap { Int($0) } ?? 1
     let secret = chap.incoming.first { $0.user == user }?.secret
-    let undo = secret.map { [Ietadm.newUser(tid, .incoming, user, $0)] } ?? []
-    // Only the newest entry's secret is known, and only it counted.
-    return (0..<max(1, copies)).map { index in
-      step(Ietadm.deleteUser(tid, .incoming, user), undo: index == 0 ? undo : [])
-    }
+    let removal = Ietadm.deleteUser(tid, .incoming, user)
+    // Only the newest entry's secret is known, and only it counted. Where the removal was not carried out, the entry is
+    // there yet.
+    let undo = secret.map { [removal, Ietadm.newUser(tid, .incoming, user, $0)] } ?? []
+    return (0..<max(1, copies)).map { step(removal, undo: $0 == 0 ? undo : []) }
   }
 }

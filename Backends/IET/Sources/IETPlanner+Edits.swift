@@ -32,15 +32,11 @@ extension IETPlanner {
       undo: undo.map { .editLines(path: path(kind), edit: $0) }, reason: reason)
   }
 
-  func removal(of line: String, in kind: AccessFile.Kind) -> Step {
+  /// Takes every line away that begins with a word; undone by the one that stood first.
+  func removal(about word: String, in kind: AccessFile.Kind, undo line: String?) -> Step {
     Step(
-      .editLines(path: path(kind), edit: .remove(line)),
-      undo: [.editLines(path: path(kind), edit: .first(line, insteadOf: []))], reason: reason)
-  }
-
-  /// The lines that a file had about a target when it was read, whether the target is there or not.
-  func leftLines(_ kind: AccessFile.Kind, _ name: TargetName) -> [String] {
-    let lines = state.facts[IETFact.lines(kind, name.description.asciiLowercased)] ?? ""
-    return lines.split(separator: "\n").map(String.init)
+      .editLines(path: path(kind), edit: .removeAll(about: word)),
+      undo: line.map { [.editLines(path: path(kind), edit: .first($0, insteadOf: []))] } ?? [], reason: reason
+    )
   }
 }

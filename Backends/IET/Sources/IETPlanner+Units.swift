@@ -80,8 +80,8 @@ extension IETPlanner {
 
   private func blockSize(of unit: LogicalUnit, _ refuse: (String, String) -> Failure) throws -> String {
     guard let size = unit.blockSize, size != 512 else { return "" }
-    let version = (state.facts[IETFact.version] ?? "").split(separator: ".").map { Int($0) ?? 0 }
-    guard [1, 4, 20].lexicographicallyPrecedes(version) || version == [1, 4, 20] else {
+    // Where there is no unit to see it by, an older version refuses the unit.
+    guard state.facts[IETFact.blockSizes] != "fixed" else {
       throw refuse(
         "cannot have blocks of \(size) bytes, which IET can from version 1.4.20 on", "use a block size of 512"
       )

@@ -36,9 +36,15 @@ struct IETPlanner {
     case .setAttribute(let name, let attribute, let value): return try set(attribute, of: name, to: value)
     case .allow(let name, let initiator):
       let target = try target(name).target
+      guard !target.initiators.contains(initiator) else {
+        throw Failure(.exists, "target \(name)", "lets \(initiator) in already")
+      }
       return try access(of: target, to: target.initiators.union([initiator]))
     case .deny(let name, let initiator):
       let target = try target(name).target
+      guard target.initiators.contains(initiator) else {
+        throw Failure(.notFound, "target \(name)", "has no rule that lets \(initiator) in")
+      }
       return try access(of: target, to: target.initiators.subtracting([initiator]))
     case .setAccount(let name, let direction, let account, let rewrite):
       return try setAccount(account, direction, of: name, rewrite: rewrite)
@@ -91,7 +97,7 @@ struct IETPlanner {
   /// Refuses logins, closes what is open, waits until it is closed, and only then deletes.
   private func deleteTarget(_ name: TargetName) throws -> [Step] {
     let (target, tid) = try target(name)
-    var steps = try closing(name)
+    var steps = try closing(name) + forgettingList(of: target)
     steps += closeConnections(of: target, tid)
     steps.append(quiet(tid, name))
     steps.append(step(Ietadm.deleteTarget(tid), undo: restoration(of: target, tid)))

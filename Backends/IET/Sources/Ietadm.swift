@@ -86,7 +86,12 @@ enum SessionCheck {
     let subject = command.argv.count > 3 ? command.argv[3].display : "target"
     switch result.status {
     case 0:
-      let lines = String(decoding: result.output, as: UTF8.self).split(separator: "\n")
+      let text = String(decoding: result.output, as: UTF8.self)
+      let lines = text.split(separator: "\n")
+      guard lines.first.map(String.init) == subject else {
+        return .failed(
+          Failure(.garbled, subject, "grep answers something else", answer: ISCSIName.printable(text)))
+      }
       guard lines.dropFirst().contains(where: { $0.hasPrefix("\t") }) else { return .done }
       return .busy(
         Failure(

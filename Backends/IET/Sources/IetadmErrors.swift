@@ -1,6 +1,7 @@
 import Glibc
 import HostInterface
 import SystemPackage
+import TargetCore
 
 /// What ietadm's exit status means: 256 less the error number, and for a connection the error number itself.
 ///
@@ -90,18 +91,20 @@ extension Ietadm {
       default: return .failed(failure)
       }
     }
-    if request.op == "show", request.hasUser,
-      command.argv.contains(where: { $0.display.hasPrefix("--tid=") }),
-      !result.output.isEmpty
-    {
-      return .failed(leftovers(result, request.subject))
+    // Only what shows something prints.
+    guard !result.output.isEmpty else { return .done }
+    let text = String(decoding: result.output, as: UTF8.self)
+    if text.hasPrefix("IncomingUser ") || text.hasPrefix("OutgoingUser ") {
+      let isOfTarget = command.argv.contains { $0.display.hasPrefix("--tid=") }
+      return isOfTarget ? .failed(leftovers(text, request.subject)) : .done
     }
-    return .done
+    return .failed(
+      Failure(.garbled, request.subject, "ietadm answers something else", answer: ISCSIName.printable(text)))
   }
 
   /// Accounts at a number that no target has belong to the target that is made there next.
-  private static func leftovers(_ result: CommandResult, _ subject: String) -> Failure {
-    let users = String(decoding: result.output, as: UTF8.self).split(separator: "\n").joined(separator: ", ")
+  private static func leftovers(_ text: String, _ subject: String) -> Failure {
+    let users = text.split(separator: "\n").joined(separator: ", ")
     return Failure(
       .exists, subject, "the number has accounts without a target, which the new target would take over",
       answer: users,

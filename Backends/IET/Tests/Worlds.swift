@@ -13,7 +13,8 @@ struct SimulatedWorld {
   let host: SimulatedHost
 
   init(_ version: IETVersion = .release19, isLoaded: Bool = true, isRunning: Bool = true) {
-    iet = SimulatedIET(version, isLoaded: isLoaded, isRunning: isRunning, addresses: ["127.0.0.1", "192.0.2.1"])
+    iet = SimulatedIET(
+      version, isLoaded: isLoaded, isRunning: isRunning, addresses: ["127.0.0.1", "192.0.2.1"])
     host = SimulatedHost(services: [iet])
   }
 
