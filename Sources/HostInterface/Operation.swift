@@ -38,8 +38,9 @@ public enum LineEdit: Sendable, Hashable {
   case remove(String)
   /// Replaces every line equal to the first by the second.
   case replace(String, with: String)
-  /// Puts the line before all others, and removes every other line equal to it or to one of these.
-  case first(String, insteadOf: [String])
+  /// Puts the line before all others, and removes every other line equal to it or to one of these; where there is no
+  /// line yet, the last one goes behind it.
+  case first(String, insteadOf: [String], above: String? = nil)
   /// Removes every line whose first word is this one, in whatever case of ASCII letters.
   case removeAll(about: String)
 
@@ -64,7 +65,8 @@ public enum LineEdit: Sendable, Hashable {
     case .prepend(let line): if !lines.contains(Array(line.utf8)) { lines.insert(Array(line.utf8), at: 0) }
     case .remove(let line): lines.removeAll { $0 == Array(line.utf8) }
     case .replace(let old, let new): lines = lines.map { $0 == Array(old.utf8) ? Array(new.utf8) : $0 }
-    case .first(let line, let others):
+    case .first(let line, let others, let last):
+      if lines.isEmpty, let last { lines = [Array(last.utf8)] }
       let gone = ([line] + others).map { Array($0.utf8) }
       lines.removeAll(where: gone.contains)
       lines.insert(Array(line.utf8), at: 0)
@@ -78,7 +80,7 @@ public enum LineEdit: Sendable, Hashable {
   /// The line that is in force after the edit.
   private var wanted: String? {
     switch self {
-    case .append(let line), .prepend(let line), .replace(_, let line), .first(let line, _): line
+    case .append(let line), .prepend(let line), .replace(_, let line), .first(let line, _, _): line
     case .remove, .removeAll: nil
     }
   }

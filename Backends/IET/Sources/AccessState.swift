@@ -69,7 +69,12 @@ struct AccessState {
     }
     state.facts[IETFact.access(name)] = AccessItem.line(
       name, target.initiators.sorted().map { AccessItem.text($0) })
-    target.portals = portals(key, port: port)
+    let places = files[.targetsAllow].map { $0.deciding(key)?.items ?? [] } ?? ["ALL"]
+    target.portals = Set(places.compactMap { AccessItem.portal($0, port: port) })
+    for item in places where AccessItem.portal(item, port: port) == nil {
+      state.remarks.append(
+        "targets.allow has an item for \(name) that is no address (\(ISCSIName.printable(item)))")
+    }
     state.targets[name] = target
   }
 
@@ -96,11 +101,5 @@ struct AccessState {
       access.exceptions = denied
     }
     return access
-  }
-
-  /// Where the target is reached: everywhere, unless targets.allow says otherwise.
-  private func portals(_ target: String, port: UInt16) -> Set<Portal> {
-    let items = files[.targetsAllow].map { $0.deciding(target)?.items ?? [] } ?? ["ALL"]
-    return Set(items.compactMap { AccessItem.portal($0, port: port) })
   }
 }

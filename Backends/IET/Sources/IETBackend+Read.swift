@@ -70,11 +70,13 @@ extension IETBackend {
   }
 
   private func readParameters(of tid: UInt32, into target: inout Target?, _ host: any Host) async throws {
-    let text =
-      try await showIfThere(Ietadm.showTarget(tid), host) + showIfThere(Ietadm.showParameters(tid), host)
-    guard text.isEmpty || (text.hasPrefix("Wthreads=") && text.contains("\nInitialR2T=")) else {
+    let ofTarget = try await showIfThere(Ietadm.showTarget(tid), host)
+    let ofSessions = try await showIfThere(Ietadm.showParameters(tid), host)
+    for (text, first) in [(ofTarget, "Wthreads="), (ofSessions, "InitialR2T=")]
+    where !text.isEmpty && !(text.hasPrefix(first) && text.hasSuffix("\n")) {
       throw Failure(.garbled, "ietadm", "shows no parameters", answer: ISCSIName.printable(String(text)))
     }
+    let text = ofTarget + ofSessions
     for line in text.split(separator: "\n") {
       let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       guard parts.count == 2 else { continue }

@@ -46,7 +46,7 @@ extension IETPlanner {
     var wanted = target
     (wanted.initiators, wanted.enabled) = (initiators, enabled)
     let (now, new) = (lines(of: target), lines(of: wanted))
-    var steps = start(.initiatorsAllow)
+    var steps: [Step] = []
     // The list is kept before the line that has it goes, and comes back before the remark goes.
     if !enabled {
       steps.append(try first(new.remark, insteadOf: [now.remark], in: .initiatorsAllow, undo: now.remark))
@@ -64,7 +64,7 @@ extension IETPlanner {
       return now == shut ? [] : try decide(shut, now, of: target)
     }
     // Lines that wait for a target of this name stay where they are, and decide nothing below this one.
-    return start(.initiatorsAllow) + [try first(shut, insteadOf: [], in: .initiatorsAllow, undo: "")]
+    return [try first(shut, insteadOf: [], in: .initiatorsAllow, undo: "")]
       + (try shutting(name))
   }
 
@@ -84,7 +84,7 @@ extension IETPlanner {
     // Where no line of the target's own decided, taking the new one away brings back what was.
     let old = isAsRead ? own ?? "" : now
     let edit = try first(new, insteadOf: [now] + (own.map { [$0] } ?? []), in: .initiatorsAllow, undo: old)
-    return start(.initiatorsAllow) + [edit] + (try shutting(target.name))
+    return [edit] + (try shutting(target.name))
   }
 
   /// With an initiators.deny, whom initiators.allow does not name is let in, unless the target's line there denies all.

@@ -7,13 +7,9 @@ extension IETPlanner {
     Text(state.facts[IETFact.path(kind)] ?? "/etc/iet/\(kind.rawValue)")
   }
 
-  /// A file that is made says for the other targets what its absence said, before it says anything else.
-  func start(_ kind: AccessFile.Kind) -> [Step] {
-    guard state.facts[IETFact.isOpen(kind)] != nil else { return [] }
-    return [Step(.editLines(path: path(kind), edit: .append(AccessState.everyone)), reason: reason)]
-  }
-
   /// Puts a line first; undone by the line that was there before, or by taking it away where none was.
+  ///
+  /// A file that is made for it says for the other targets what its absence said.
   ///
   /// - Throws: ``HostInterface/Failure`` when ietd would not read a line of that length.
   func first(_ line: String, insteadOf others: [String], in kind: AccessFile.Kind, undo old: String) throws
@@ -28,7 +24,11 @@ extension IETPlanner {
     let others = Set(others.filter { !$0.isEmpty && $0 != line }).sorted()
     let undo: [LineEdit] = old == line ? [] : old.isEmpty ? [.remove(line)] : [.first(old, insteadOf: [line])]
     return Step(
-      .editLines(path: path(kind), edit: .first(line, insteadOf: others)),
+      .editLines(
+        path: path(kind),
+        edit: .first(
+          line, insteadOf: others, above: state.facts[IETFact.isOpen(kind)].map { _ in AccessState.everyone })
+      ),
       undo: undo.map { .editLines(path: path(kind), edit: $0) }, reason: reason)
   }
 

@@ -30,8 +30,7 @@ extension IETPlanner {
     }
     let others = [line(name, now)] + (own.map { [$0] } ?? [])
     let undo = isAsRead ? "" : line(name, now)
-    return start(.targetsAllow)
-      + [try first(line(name, new), insteadOf: others, in: .targetsAllow, undo: undo)]
+    return [try first(line(name, new), insteadOf: others, in: .targetsAllow, undo: undo)]
   }
 
   private func check(_ portal: Portal) throws {

@@ -1,4 +1,3 @@
-import Glibc
 import HostInterface
 import SystemPackage
 import TargetCore
@@ -8,9 +7,9 @@ import TargetCore
 /// Most of what the kernel refuses ends as 255, `Operation not permitted`: the true error number is in ietd's log.
 extension Ietadm {
   /// ECONNREFUSED: nobody listens.
-  static let noDaemon: Int32 = 256 - ECONNREFUSED
+  static let noDaemon: Int32 = 256 - Errno.connectionRefused.rawValue
   /// EIO: ietd closed the connection under the request.
-  static let noAnswer: Int32 = 256 - EIO
+  static let noAnswer: Int32 = 256 - Errno.ioError.rawValue
 
   /// What a request is about, by its words.
   private struct Request {
@@ -50,19 +49,22 @@ extension Ietadm {
       return failure(
         .garbled, "ietd closed the connection without a whole answer: it may have ended",
         "see whether it still runs; all its targets are gone if not")
-    // 128 and a signal: ietd closes the socket on everyone but root.
-    case 128 + SIGPIPE: return failure(.permission, "ietd refused the caller", "run it as root")
-    case ENOENT where request.hasConnection, EEXIST where request.hasConnection:
+    // Ended by SIGPIPE: ietd closes the socket on everyone but root.
+    case 128 + 13: return failure(.permission, "ietd refused the caller", "run it as root")
+    case Errno.noSuchFileOrDirectory.rawValue where request.hasConnection,
+      Errno.fileExists.rawValue where request.hasConnection:
       return failure(.notFound, "there is no such session or connection")
-    case EINVAL where request.hasConnection: return failure(.notFound, "there is no such target")
-    case 256 - EBUSY: return failure(.inUse, "initiators are logged in", "close their sessions first")
-    case 256 - ENOENT: return failure(.notFound, "there is no such object")
-    case 256 - EINVAL where request.op == "new" && request.isTarget:
+    case Errno.invalidArgument.rawValue where request.hasConnection:
+      return failure(.notFound, "there is no such target")
+    case 256 - Errno.resourceBusy.rawValue:
+      return failure(.inUse, "initiators are logged in", "close their sessions first")
+    case 256 - Errno.noSuchFileOrDirectory.rawValue: return failure(.notFound, "there is no such object")
+    case 256 - Errno.invalidArgument.rawValue where request.op == "new" && request.isTarget:
       return failure(
         .exists,
         "ietd has a target of this name already, in whatever case, although the kernel may not show it",
         "delete it by the number that it had (ietadm --op delete --tid=N), or start ietd anew")
-    case 256 - EINVAL: return failure(.invalid, "ietadm does not take it")
+    case 256 - Errno.invalidArgument.rawValue: return failure(.invalid, "ietadm does not take it")
     case 255 where request.op == "new" && request.isTarget:
       return failure(.exists, "the number or the name is taken", log)
     case 255 where request.op == "new" && request.hasLUN:

@@ -120,6 +120,9 @@ struct KernelLists {
       unit.attributes[IETPlanner.sectors] = sectors
       unit.size = unit.size ?? UInt64(sectors).flatMap { product($0, 512) }
     }
+    if unit.store == "nullio", unit.attributes[IETPlanner.sectors] == nil, let size = unit.size {
+      unit.attributes[IETPlanner.sectors] = String(size / 512)
+    }
     for (key, value) in values where !known.contains(key) { unit.attributes[key] = value }
     return unit
   }

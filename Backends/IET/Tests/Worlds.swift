@@ -12,9 +12,11 @@ struct SimulatedWorld {
   let iet: SimulatedIET
   let host: SimulatedHost
 
-  init(_ version: IETVersion = .release19, isLoaded: Bool = true, isRunning: Bool = true) {
-    iet = SimulatedIET(
-      version, isLoaded: isLoaded, isRunning: isRunning, addresses: ["127.0.0.1", "192.0.2.1"])
+  init(
+    _ version: IETVersion = .release19, isLoaded: Bool = true, isRunning: Bool = true,
+    addresses: [String] = ["127.0.0.1", "192.0.2.1"]
+  ) {
+    iet = SimulatedIET(version, isLoaded: isLoaded, isRunning: isRunning, addresses: addresses)
     host = SimulatedHost(services: [iet])
   }
 
