@@ -3,7 +3,9 @@ enum ImportTable {
   /// Modules that are programs: they may print, and exit.
   static let programs: Set<String> = ["quartet", "dev", "example", "guest-agent"]
 
-  /// By module, without what every one may import. Backends, simulators and tests follow from their names.
+  /// By module, without what every one may import.
+  ///
+  /// Backends, simulators and tests follow from their names.
   private static let modules: [String: Set<String>] = [
     "HostInterface": [],
     "LinuxHost": ["HostInterface", "CLibAIO", "CLibKmod", "CLibUdev", "Subprocess"],
