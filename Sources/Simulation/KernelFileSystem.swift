@@ -36,20 +36,24 @@ extension SimulatedHost {
   /// Mounts a kernel's file system over a directory, which is made if it is not there.
   public func mount(_ fileSystem: any KernelFileSystem, at point: FilePath) {
     addDirectory(point)
-    machine.withLock { $0.kernelFileSystems.append((point.string, fileSystem)) }
+    machine.withLock { $0.kernelFileSystems.append((point, fileSystem)) }
   }
 
   /// Unmounts what ``mount(_:at:)-(KernelFileSystem,_)`` mounted there.
   public func unmountKernelFileSystem(at point: FilePath) {
-    machine.withLock { machine in machine.kernelFileSystems.removeAll { $0.text == point.string } }
+    machine.withLock { machine in machine.kernelFileSystems.removeAll { $0.point == point } }
   }
 
   /// The kernel's file system that a path is in.
   func kernelFileSystem(of path: FilePath) -> (any KernelFileSystem)? {
-    // By text: comparing component by component takes most of a test's time.
-    let text = path.string
-    return machine.withLock { machine in
-      machine.kernelFileSystems.last { text == $0.text || text.hasPrefix($0.text + "/") }?.fileSystem
+    machine.withLock { machine in
+      guard !machine.kernelFileSystems.isEmpty else { return nil }
+      // By text: FilePath takes its time to look at components.
+      let text = path.string
+      return machine.kernelFileSystems.last {
+        text == $0.point.string || text.hasPrefix($0.point.string + "/")
+      }?
+      .fileSystem
     }
   }
 

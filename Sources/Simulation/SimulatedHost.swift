@@ -18,7 +18,7 @@ public final class SimulatedHost: Host {
     var listeners: [FileTree.Number: any SimulatedService] = [:]
     var behaviours: [String: @Sendable (SimulatedInvocation) -> SimulatedOutcome] = [:]
     var locks: Set<String> = []
-    var kernelFileSystems: [(text: String, fileSystem: any KernelFileSystem)] = []
+    var kernelFileSystems: [(point: FilePath, fileSystem: any KernelFileSystem)] = []
     var nextMinor = 0
   }
 

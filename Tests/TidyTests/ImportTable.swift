@@ -3,9 +3,7 @@ enum ImportTable {
   /// Modules that are programs: they may print, and exit.
   static let programs: Set<String> = ["quartet", "dev", "example", "guest-agent"]
 
-  /// By module, without what every one may import.
-  ///
-  /// Backends, simulators and tests follow from their names.
+  /// By module, without what every one may import; backends, simulators and tests follow from their names.
   private static let modules: [String: Set<String>] = [
     "HostInterface": [],
     "LinuxHost": ["HostInterface", "CLibAIO", "CLibKmod", "CLibUdev", "Subprocess"],
@@ -44,7 +42,6 @@ enum ImportTable {
       if module == backend + "Backend" { return inBackends }
       // A simulator that knew its backend would share its misreadings.
       if module == backend + "Simulator" {
-        // Recordings, which it is held to, are JSON.
         return everywhere.union(["HostInterface", "Simulation", "FoundationEssentials"])
       }
     }
