@@ -34,6 +34,7 @@ extension Capabilities {
     able.blockSizes = [512, 1024, 2048, 4096]
     able.targetAttributes = Set(IETPlanner.attributeRanges.keys)
     able.unitAttributes = [IETPlanner.sectors]
+    able.fixedUnitAttributes = [IETPlanner.sectors]
     able.reservedCharacters = [","]
     able.newTargetsAreEnabled = true
     return able

@@ -51,7 +51,11 @@ extension IETPlanner {
     if !enabled {
       steps.append(try first(new.remark, insteadOf: [now.remark], in: .initiatorsAllow, undo: now.remark))
     }
-    if now.deciding != new.deciding { steps += try decide(new.deciding, now.deciding, of: target) }
+    if new.deciding == line(name, []) {
+      steps += try closing(name)
+    } else if now.deciding != new.deciding {
+      steps += try decide(new.deciding, now.deciding, of: target)
+    }
     if enabled { steps += forgettingList(of: target) }
     return steps
   }
@@ -61,7 +65,9 @@ extension IETPlanner {
     let shut = line(name, [])
     if let target = state.targets[name] {
       let now = lines(of: target).deciding
-      return now == shut ? [] : try decide(shut, now, of: target)
+      // A line with items that are not understood may let somebody in although the list is empty.
+      let isShut = now == shut && state.facts[IETFact.own(.initiatorsAllow, name)] == shut
+      return isShut ? [] : try decide(shut, now, of: target)
     }
     // Lines that wait for a target of this name stay where they are, and decide nothing below this one.
     return [try first(shut, insteadOf: [], in: .initiatorsAllow, undo: "")]

@@ -16,10 +16,6 @@ extension IETPlanner {
     let target = try target(name).target
     try check(portal)
     let now = target.portals ?? []
-    guard now.contains(portal) != isAdded else {
-      throw Failure(
-        isAdded ? .exists : .notFound, "portal \(portal)", "is \(isAdded ? "" : "not ")one of target \(name)")
-    }
     let new = isAdded ? now.union([portal]) : now.subtracting([portal])
     let own = state.facts[IETFact.own(.targetsAllow, name)]
     let everywhere = AccessItem.everywhere(port).map { Set([$0]) }

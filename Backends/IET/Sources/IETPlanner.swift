@@ -36,15 +36,9 @@ struct IETPlanner {
     case .setAttribute(let name, let attribute, let value): return try set(attribute, of: name, to: value)
     case .allow(let name, let initiator):
       let target = try target(name).target
-      guard !target.initiators.contains(initiator) else {
-        throw Failure(.exists, "target \(name)", "lets \(initiator) in already")
-      }
       return try access(of: target, to: target.initiators.union([initiator]))
     case .deny(let name, let initiator):
       let target = try target(name).target
-      guard target.initiators.contains(initiator) else {
-        throw Failure(.notFound, "target \(name)", "has no rule that lets \(initiator) in")
-      }
       return try access(of: target, to: target.initiators.subtracting([initiator]))
     case .setAccount(let name, let direction, let account, let rewrite):
       return try setAccount(account, direction, of: name, rewrite: rewrite)
@@ -75,9 +69,9 @@ struct IETPlanner {
 
   /// The target is closed before it is there.
   ///
-  /// Then what could be left at its number goes: a target that ietd remembers
-  /// although the kernel does not have it, whose lines in the access files would count for the new one. Accounts at a
-  /// number without a target, which the new one would take over, are an error.
+  /// Then what could be left at its number goes: a target that ietd remembers although the kernel does not have it,
+  /// whose lines in the access files would count for the new one. Accounts at a number without a target, which the new
+  /// one would take over, are an error.
   private func createTarget(_ name: TargetName, id: UInt32?) throws -> [Step] {
     guard let id else { throw Failure(.invalid, "target \(name)", "needs a number") }
     guard (try? TargetName(name.description)) == name else {

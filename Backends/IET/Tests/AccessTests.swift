@@ -105,6 +105,22 @@ import Testing
     #expect(logins == 44)
   }
 
+  /// An item without a place in the model does not stay when the target is shut.
+  @Test func aListThatIsNotUnderstoodIsShutAllTheSame() async throws {
+    let world = try await Self.world()
+    let iet = try Implementation(.iet, on: world.host)
+    let odd = "iqn.2026-11.com.example:odd/1"
+    world.host.addFile("/etc/iet/initiators.allow", text: "\(Self.mine) \(odd)\nALL ALL\n")
+    let name = try TargetName(Self.mine)
+    let state = try await iet.read()
+    #expect(state.targets[name]?.initiators == [] && state.remarks.contains { $0.contains(odd) })
+    try world.iet.logIn(odd, to: Self.mine, comesBack: true, on: world.host)
+    try await iet.perform([.disableTarget(name)])
+    world.host.advance(by: .seconds(10))
+    #expect(world.iet.initiators(of: Self.mine) == [])
+    #expect(throws: LoginRefusal.notFound) { try world.iet.logIn(odd, to: Self.mine, on: world.host) }
+  }
+
   // MARK: Any files
 
   private static let words = [
