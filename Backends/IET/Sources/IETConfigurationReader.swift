@@ -30,11 +30,13 @@ struct IETConfigurationReader {
     Failure(.invalid, "ietd.conf line \(number)", problem, remedy: remedy)
   }
 
-  /// The failures of values, with the line in front.
-  private func checked<Value>(_ body: () throws -> Value) throws -> Value {
-    do { return try body() } catch let failure as Failure {
-      throw fault("\(failure.subject) \(failure.problem)", failure.remedy)
-    }
+  /// A value, or the line that has none that can be.
+  ///
+  /// What stands there is not quoted: it may be a secret in the wrong place.
+  private func checked<Value>(_ what: String, _ remedy: String? = nil, _ body: () throws -> Value) throws
+    -> Value
+  {
+    do { return try body() } catch { throw fault("has \(what)", remedy) }
   }
 
   private mutating func take(_ line: String) throws {
@@ -56,7 +58,9 @@ struct IETConfigurationReader {
 
   private mutating func takeTarget(_ value: String) throws {
     let word = value.split(whereSeparator: \.isWhitespace).first.map(String.init) ?? ""
-    let name = try checked { try TargetName(word) }
+    let name = try checked("no name that a target can have", "write it like iqn.2011-12.com.example:disk1") {
+      try TargetName(word)
+    }
     guard !state.targets.contains(where: { $0.name == name }) else {
       throw fault("names target \(name) for the second time", "put its lines behind the first")
     }
@@ -70,12 +74,14 @@ struct IETConfigurationReader {
   private mutating func takeAccount(_ value: String, _ direction: CHAPDirection) throws {
     let words = value.split(whereSeparator: \.isWhitespace).map(String.init)
     guard words.count == 2 else { throw fault("needs a name and a secret") }
-    let account = try checked { try CHAPAccount(user: CHAPUser(words[0]), secret: Secret(words[1].utf8)) }
+    let account = try checked("a name or secret with a comma, quote or backslash, or of over 255 bytes") {
+      try CHAPAccount(user: CHAPUser(words[0]), secret: Secret(words[1].utf8))
+    }
     var chap = (state.targets.isEmpty ? state.discovery : state.targets.last?.chap) ?? CHAPSpec(incoming: [])
     switch direction {
     case .incoming:
       guard chap.incoming?.contains(where: { $0.user == account.user }) != true else {
-        throw fault("has account \(account.user) for the second time")
+        throw fault("has an account for the second time")
       }
       chap.incoming = (chap.incoming ?? []) + [account]
     case .outgoing: chap.outgoing = .some(account)
@@ -92,7 +98,7 @@ struct IETConfigurationReader {
     let attribute = IETPlanner.attributeRanges.keys.first { $0.asciiLowercased == key.asciiLowercased }
     let parameter = SessionParameter.allCases.first { $0.rawValue.asciiLowercased == key.asciiLowercased }
     guard attribute != nil || parameter != nil else {
-      return warn("says \(ISCSIName.printable(key)), which ietd does not know; it is left out")
+      return warn("has a key that ietd does not know; it is left out")
     }
     guard let last = state.targets.indices.last else {
       return warn("says \(key) before the first target, where it means nothing; it is left out")
@@ -100,7 +106,9 @@ struct IETConfigurationReader {
     let word = value.split(whereSeparator: \.isWhitespace).first.map(String.init) ?? ""
     if let attribute { return state.targets[last].attributes[attribute] = word }
     guard let parameter else { return }
-    var normal = try checked { try parameter.normalized(word) }
+    var normal = try checked("a value of \(parameter.rawValue) that is not allowed") {
+      try parameter.normalized(word)
+    }
     // Unlike ietadm, ietd reads the whole list, and then prefers the digest.
     if normal.contains("CRC32C") { normal = "CRC32C" }
     if let refusal = refusal(parameter, normal, state.targets[last].name) { throw fault(refusal) }
@@ -118,7 +126,7 @@ extension IETConfigurationReader {
     guard let last = state.targets.indices.last else {
       return warn("has a logical unit before the first target; it is left out")
     }
-    let lun = try checked { try LUN(parts.first ?? "") }
+    let lun = try checked("no logical unit number, 0 to 16383 are allowed") { try LUN(parts.first ?? "") }
     guard state.targets[last].units?.contains(where: { $0.lun == lun }) != true else {
       throw fault("has lun \(lun) for the second time")
     }
@@ -128,7 +136,7 @@ extension IETConfigurationReader {
       let pair = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
         String.init)
       guard pair.count == 2 else {
-        throw fault("has \(ISCSIName.printable(String(setting))), which is no KEY=VALUE")
+        throw fault("has something that is no KEY=VALUE")
       }
       try set(pair[0].asciiLowercased, pair[1], of: &unit)
     }
@@ -147,16 +155,19 @@ extension IETConfigurationReader {
 
   private func set(_ key: String, _ value: String, of unit: inout LogicalUnit) throws {
     switch key {
-    case "path": unit.backing = try checked { try Backing(path: value) }
+    case "path":
+      unit.backing = try checked("a Path that is not absolute, too long, or with control characters") {
+        try Backing(path: value)
+      }
     case "type":
       guard ["fileio", "blockio", "nullio"].contains(value) else {
-        throw fault("has the Type \(ISCSIName.printable(value))", "use fileio, blockio or nullio")
+        throw fault("has a Type that IET does not have", "use fileio, blockio or nullio")
       }
       unit.store = value
     case "iomode":
       guard ["ro", "wt", "wb"].contains(value) else {
         throw fault(
-          "has the IOMode \(ISCSIName.printable(value)), which IET takes for wt", "use ro, wt or wb")
+          "has an IOMode that IET takes for wt", "use ro, wt or wb")
       }
       unit.readOnly = value == "ro"
       if value != "ro" { unit.cache = value == "wb" ? .back : .through }
@@ -165,10 +176,10 @@ extension IETConfigurationReader {
     case "sectors": unit.attributes[IETPlanner.sectors] = value
     case "blocksize":
       guard let size = UInt32(value), Capabilities.iet.blockSizes.contains(size) else {
-        throw fault("has the BlockSize \(ISCSIName.printable(value))", "use 512, 1024, 2048 or 4096")
+        throw fault("has a BlockSize that is not allowed", "use 512, 1024, 2048 or 4096")
       }
       unit.blockSize = size
-    default: throw fault("has \(ISCSIName.printable(key)), which no logical unit has")
+    default: throw fault("has a key that no logical unit has")
     }
   }
 

@@ -53,7 +53,7 @@ import Testing
     #expect((units[1].store, units[1].attributes["Sectors"]) == ("nullio", "2048"))
     #expect((units[2].store, units[2].readOnly) == ("blockio", true))
     #expect(read.warnings.count == 4)
-    for word in ["Alias", "MaxSessions", "Nonsense", "ScsiId"] {
+    for word in ["Alias", "MaxSessions", "line 16 has a key", "ScsiId"] {
       #expect(read.warnings.contains { $0.contains(word) }, "\(word)")
     }
   }
@@ -66,7 +66,7 @@ import Testing
     ("Target iqn.2026-11.com.example:a\nLun 0 Path=/a,Type=foo\n", "Type"),
     ("Target iqn.2026-11.com.example:a\nLun 0 Type=fileio\n", "no Path"),
     ("Target iqn.2026-11.com.example:a\nLun 0 Type=nullio,Path=/a\n", "nullio"),
-    ("Target iqn.2026-11.com.example:a\nLun x Path=/a\n", "lun x"),
+    ("Target iqn.2026-11.com.example:a\nLun x Path=/a\n", "no logical unit number"),
     ("Target iqn.2026-11.com.example:a\nLun 0 Path=/a\nLun 0 Path=/b\n", "second time"),
     ("Target iqn.2026-11.com.example:a\nLun 0 Path=/a,ScsiId=12345678901234567\n", "17 bytes"),
     ("Target iqn.2026-11.com.example:a\nLun 0 Path=a\n", "absolute"),

@@ -97,7 +97,8 @@ import Testing
     for _ in 0..<generator.rounds(4000) {
       let text = String(decoding: Self.mutated(Array(Self.configuration.utf8), &generator), as: UTF8.self)
       do {
-        _ = try IETConfigurationReader.read(text)
+        let read = try IETConfigurationReader.read(text)
+        #expect(!read.warnings.joined().contains("passwordpass"))
         outcomes[true, default: 0] += 1
       } catch let failure as Failure {
         #expect(failure.code == .invalid)
