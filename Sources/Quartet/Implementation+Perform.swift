@@ -60,7 +60,10 @@ extension Implementation {
     _ desired: DesiredState, reconciling: Reconciler.Options = Reconciler.Options(),
     options: PerformOptions = PerformOptions()
   ) async throws -> Proposal {
-    let named = desired.targets.filter { !$0.parameters.isEmpty || !$0.attributes.isEmpty }.map(\.name)
+    let named = desired.targets.filter { target in
+      !target.parameters.isEmpty || !target.attributes.isEmpty
+        || target.units?.contains { !$0.attributes.isEmpty } == true
+    }.map(\.name)
     let detail = ReadDetail(parameters: .some(Set(named)), shared: true)
     let reconciler = Reconciler(capabilities: backend.capabilities, options: reconciling)
     return try await perform(options: options, detail: detail) { live in
@@ -93,7 +96,7 @@ extension Implementation {
     changes = try check.checked(changes)
     let plan = try Planner(backend: backend).plan(changes, from: live)
     let proposal = Proposal(
-      changes: changes, plan: plan, warnings: live.remarks + Self.warnings(changes, live))
+      changes: changes, plan: plan, warnings: live.remarks + warnings(changes, live))
     options.announce(proposal)
     if options.dryRun || plan.isEmpty { return proposal }
     do {
@@ -226,8 +229,8 @@ extension Implementation {
   }
 
   /// What is allowed and yet worth a word.
-  private static func warnings(_ changes: [Change], _ live: LiveState) -> [String] {
-    var list: [String] = []
+  private func warnings(_ changes: [Change], _ live: LiveState) -> [String] {
+    var list = targetsWithoutUnitZero(changes, live)
     for change in changes {
       if case .setAccount(_, _, let account, let rewrite) = change {
         if let warning = account.warning { list.append(warning) }
@@ -239,5 +242,18 @@ extension Implementation {
       }
     }
     return list
+  }
+
+  private func targetsWithoutUnitZero(_ changes: [Change], _ live: LiveState) -> [String] {
+    guard let consequence = backend.capabilities.withoutUnitZero else { return [] }
+    var after = live
+    for change in changes { after.apply(change) }
+    let touched = Set(changes.filter { $0.lun != nil }.compactMap(\.target))
+    return touched.sorted().compactMap { name in
+      guard let units = after.targets[name]?.units, !units.isEmpty,
+        !units.keys.contains(where: { $0.number == 0 })
+      else { return nil }
+      return "target \(name) has no lun 0: \(consequence)"
+    }
   }
 }

@@ -47,7 +47,13 @@ extension SimulatedHost {
   /// The kernel's file system that a path is in.
   func kernelFileSystem(of path: FilePath) -> (any KernelFileSystem)? {
     machine.withLock { machine in
-      machine.kernelFileSystems.last { path.starts(with: $0.point) }?.fileSystem
+      guard !machine.kernelFileSystems.isEmpty else { return nil }
+      // By text: FilePath takes its time to look at components.
+      let text = path.string
+      return machine.kernelFileSystems.last {
+        text == $0.point.string || text.hasPrefix($0.point.string + "/")
+      }?
+      .fileSystem
     }
   }
 

@@ -104,7 +104,8 @@ extension Capabilities {
 
   private func refusalsOfTexts(_ unit: LogicalUnit) -> [String] {
     var list: [String] = []
-    if case .path(let path) = unit.backing, let bad = path.first(where: reservedCharacters.contains) {
+    let reserved = reservedCharacters.union(reservedPathCharacters)
+    if case .path(let path) = unit.backing, let bad = path.first(where: reserved.contains) {
       list.append("a backing path with '\(bad)' (make a symbolic link to \(path) and use that)")
     }
     let texts =
@@ -120,7 +121,8 @@ extension Capabilities {
   }
 
   private func refusalsInPlace(_ unit: LogicalUnit) -> [String] {
-    fixedUnitFields.filter { unit[$0] != nil }.map(\.rawValue).sorted().map {
+    let fields = fixedUnitFields.filter { unit[$0] != nil }.map(\.rawValue)
+    return (fields + fixedUnitAttributes.intersection(unit.attributes.keys)).sorted().map {
       "\($0) of a logical unit that exists (replace the logical unit)"
     }
   }

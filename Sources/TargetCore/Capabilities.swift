@@ -62,6 +62,12 @@ public struct Capabilities: Sendable {
   /// Characters that its interface reads as syntax, so that no backing path and no text of a logical unit may
   /// have them.
   public var reservedCharacters: Set<Character>
+  /// Further characters that no backing path may have.
+  public var reservedPathCharacters: Set<Character>
+  /// Attributes of logical units that only a new one can be given.
+  public var fixedUnitAttributes: Set<String>
+  /// What becomes of a target that has logical units and none with the number 0, where that matters.
+  public var withoutUnitZero: String?
   /// Whether a new target takes part at once, closed only by its empty access list.
   public var newTargetsAreEnabled: Bool
 
@@ -90,6 +96,9 @@ public struct Capabilities: Sendable {
     targetAttributes = []
     unitAttributes = []
     reservedCharacters = []
+    reservedPathCharacters = []
+    fixedUnitAttributes = []
+    withoutUnitZero = nil
     newTargetsAreEnabled = false
   }
 }

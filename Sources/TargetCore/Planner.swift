@@ -65,6 +65,9 @@ public struct Planner: Sendable {
       changes.compactMap { if case .createTarget(let name, _) = $0 { name } else { nil } })
     for change in changes { byPhase[Phase(change, created: created).rawValue].append(change) }
     byPhase[Phase.createTargets.rawValue].sortNumberedFirst()
+    for case .allow(let name, let initiator) in changes {
+      state.arriving[name, default: []].insert(initiator)
+    }
 
     var stages: [Stage] = []
     for phase in Phase.allCases {

@@ -143,12 +143,14 @@ public struct Reconciler: Sendable {
       }
       let different = unit.differences(from: now)
       let moved = unit.backing != now.backing && now.backing != .unread
-      if moved || different.contains(where: capabilities.fixedUnitFields.contains) {
+      let attributes = unit.attributes.filter { now.attributes[$0.key] != $0.value }
+      if moved || different.contains(where: capabilities.fixedUnitFields.contains)
+        || attributes.keys.contains(where: capabilities.fixedUnitAttributes.contains)
+      {
         changes.append(.replaceUnit(name, completed(unit, of: name), force: options.force))
         continue
       }
-      let attributes = unit.attributes.filter { now.attributes[$0.key] != $0.value }
-      let audience = newAudience(of: unit, spec, now)
+      let audience = newAudience(of: unit, Set(spec.initiators ?? Array(target?.initiators ?? [])), spec, now)
       if !different.isEmpty || !attributes.isEmpty || audience != nil {
         var patch = LogicalUnit(lun: unit.lun, backing: unit.backing)
         for field in different { patch[field] = unit[field] }
@@ -162,11 +164,21 @@ public struct Reconciler: Sendable {
 
   /// Who should see a logical unit, when others do now; nil when it is so, or when nothing is said.
   ///
-  /// A unit without a list of its own is for everyone whom the target's list names.
-  private func newAudience(of unit: LogicalUnit, _ spec: TargetSpec, _ now: LogicalUnit) -> [Initiator]? {
-    guard let seen = now.initiators else { return unit.initiators == [.all] ? nil : unit.initiators }
-    guard let wanted = unit.initiators ?? spec.initiators else { return nil }
-    return Set(seen) == Set(wanted) ? nil : wanted
+  /// A unit without a list of its own is for everyone whom the target's list names. Whom that does not let in cannot
+  /// be seen to see it.
+  ///
+  /// - Parameter allowed: Who may log in.
+  private func newAudience(
+    of unit: LogicalUnit, _ allowed: Set<Initiator>, _ spec: TargetSpec, _ now: LogicalUnit
+  ) -> [Initiator]? {
+    guard let wanted = unit.initiators ?? (now.initiators == nil ? nil : spec.initiators) else { return nil }
+    guard let seen = now.initiators else {
+      let isForAll = wanted == [.all] || (!allowed.isEmpty && allowed.isSubset(of: wanted))
+      return isForAll ? nil : wanted
+    }
+    let seeing = wanted == [.all] ? allowed : allowed.intersection(wanted)
+    let isSo = Set(seen) == Set(wanted) || (!allowed.isEmpty && allowed.intersection(seen) == seeing)
+    return isSo ? nil : wanted
   }
 
   /// A new logical unit with what every one has: an identity, and a cache that a power failure cannot empty.

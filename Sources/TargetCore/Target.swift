@@ -85,6 +85,8 @@ public struct LiveState: Sendable, Hashable {
   public var remarks: [String]
   /// What the backend wants to find again when it plans, by its own keys.
   public var facts: [String: String]
+  /// Whom later steps of the plan that is being made will let in.
+  public var arriving: [TargetName: Set<Initiator>]
 
   /// An empty state.
   public init() {
@@ -95,5 +97,6 @@ public struct LiveState: Sendable, Hashable {
     stores = [:]
     remarks = []
     facts = [:]
+    arriving = [:]
   }
 }

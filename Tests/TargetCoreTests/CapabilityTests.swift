@@ -51,6 +51,9 @@ import Testing
     some.blockSizes = [512, 4096]
     some.portalScope = .implementation
     some.reservedCharacters = [","]
+    some.reservedPathCharacters = [" "]
+    some.fixedUnitAttributes = ["flags"]
+    some.unitAttributes = ["flags"]
     some.mutualCHAP = false
     let cases: [(Change, [String])] = [
       (.createTarget(name, id: 101), ["target number 101, 1 to 100 are allowed"]),
@@ -60,6 +63,15 @@ import Testing
         .setParameter(name, .dataPDUInOrder, "No"), ["parameter DataPDUInOrder of No, it is always Yes"]
       ),
       (.setParameter(name, .dataPDUInOrder, "Yes"), []),
+      (
+        .addUnit(name, try unit(1, "/a b")),
+        ["a backing path with ' ' (make a symbolic link to /a b and use that)"]
+      ),
+      (.addUnit(name, try unit(1) { $0.attributes = ["flags": "a b"] }), []),
+      (
+        .setUnit(name, try unit(1) { $0.attributes = ["flags": "a"] }),
+        ["flags of a logical unit that exists (replace the logical unit)"]
+      ),
       (
         .resizeUnit(name, try LUN(1)),
         ["a resize of a logical unit that exists (replace the logical unit)"]

@@ -9,6 +9,8 @@ struct FakeBackend: TargetBackend {
     private let entries = Mutex<[Change]>([])
     var changes: [Change] { entries.withLock { $0 } }
     func append(_ change: Change) { entries.withLock { $0.append(change) } }
+    /// Whom the plan will let in, as it was said with the last change.
+    let arriving = Mutex<[TargetName: Set<Initiator>]>([:])
   }
 
   var capabilities = Capabilities.ofEverything
@@ -24,6 +26,7 @@ struct FakeBackend: TargetBackend {
 
   func steps(for change: Change, in state: LiveState) throws -> [Step] {
     log.append(change)
+    log.arriving.withLock { $0 = state.arriving }
     return [Step(.removeFile(path: "/fake"), reason: change.description)]
   }
 }

@@ -32,6 +32,15 @@ import Testing
     return state
   }
 
+  @Test func aBackendIsToldWhomThePlanWillLetIn() throws {
+    let backend = FakeBackend()
+    let (one, other) = (try Initiator("10.0.0.1"), try Initiator("10.0.0.2"))
+    _ = try plan(
+      [.createTarget(name, id: nil), .addUnit(name, try unit(1)), .allow(name, one), .allow(name, other)],
+      from: LiveState(), backend)
+    #expect(backend.log.arriving.withLock { $0 } == [name: [one, other]])
+  }
+
   @Test func thePhasesComeInOneOrderWhateverTheOrderOfTheChanges() throws {
     let gamma = try TargetName("iqn.2011-12.com.example:gamma")
     let inOrder: [Change] = [

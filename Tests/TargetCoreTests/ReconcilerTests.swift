@@ -153,6 +153,49 @@ import Testing
     }
   }
 
+  @Test(
+    arguments: [
+      // Everyone who may log in sees it, which is what the list says.
+      (nil, ["10.0.0.1"], ["10.0.0.1"], nil), (nil, ["10.0.0.1"], ["10.0.0.1", "10.0.0.2"], nil),
+      (nil, ["10.0.0.1", "10.0.0.2"], ["10.0.0.1"], ["10.0.0.1"]),
+      // Who may not log in cannot be seen to see it.
+      (["10.0.0.1"], ["10.0.0.1", "10.0.0.3"], ["10.0.0.1", "10.0.0.2"], nil),
+      ([], ["10.0.0.1"], ["10.0.0.1", "10.0.0.2"], ["10.0.0.1", "10.0.0.2"]),
+    ] as [([String]?, [String], [String], [String]?)])
+  func theAudienceIsComparedAmongThoseWhoMayLogIn(
+    now: [String]?, allowed: [String], wanted: [String], expected: [String]?
+  ) throws {
+    func list(_ texts: [String]?) throws -> [Initiator]? { try texts?.map { try Initiator($0) } }
+    let state = try live {
+      $0.initiators = Set(try list(allowed) ?? [])
+      var disk = try unit(1)
+      disk.initiators = try list(now)
+      $0.units[disk.lun] = disk
+    }
+    var disk = try unit(1)
+    disk.initiators = try list(wanted)
+    let changes = try Reconciler(capabilities: .ofEverything).changes(
+      to: DesiredState(targets: [try spec(alpha) { $0.units = [disk] }]), from: state)
+    disk.initiators = try list(expected)
+    #expect(changes == (expected == nil ? [] : [.setUnit(try TargetName(alpha), disk)]))
+  }
+
+  @Test func anAttributeThatIsFixedReplacesTheUnit() throws {
+    var capabilities = Capabilities.ofEverything
+    capabilities.fixedUnitAttributes = ["flags"]
+    let state = try live {
+      $0.units[try LUN(1)] = try unit(1) { $0.attributes = ["flags": "x", "other": "y"] }
+    }
+    for (attributes, replaces) in [
+      (["flags": "z"], true), (["flags": "x"], false), (["flags": "x", "other": "z"], false),
+    ] {
+      let wanted = try spec(alpha) { $0.units = [try unit(1) { $0.attributes = attributes }] }
+      let changes = try Reconciler(capabilities: capabilities).changes(
+        to: DesiredState(targets: [wanted]), from: state)
+      #expect(changes.contains { if case .replaceUnit = $0 { true } else { false } } == replaces)
+    }
+  }
+
   @Test func newUnitsAreCompleted() throws {
     let name = try TargetName(alpha)
     let reconciler = Reconciler(capabilities: .ofEverything)

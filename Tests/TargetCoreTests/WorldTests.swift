@@ -87,7 +87,11 @@ import Testing
       if UnitField.allCases.contains(where: { now[$0] != nil && unit[$0] != nil && unit[$0] != now[$0] }) {
         return "fields"
       }
-      if let list = unit.initiators, Set(now.initiators ?? [.all]) != Set(list) { return "audience" }
+      if let list = unit.initiators, list != [.all] {
+        // Whom the target does not let in sees nothing, whatever the unit's list says.
+        let seen = target.initiators.intersection(now.initiators ?? Array(target.initiators))
+        if seen != target.initiators.intersection(list) { return "audience" }
+      }
     }
     return nil
   }

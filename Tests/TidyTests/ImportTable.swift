@@ -41,7 +41,9 @@ enum ImportTable {
     for backend in backends {
       if module == backend + "Backend" { return inBackends }
       // A simulator that knew its backend would share its misreadings.
-      if module == backend + "Simulator" { return everywhere.union(["HostInterface", "Simulation"]) }
+      if module == backend + "Simulator" {
+        return everywhere.union(["HostInterface", "Simulation", "FoundationEssentials"])
+      }
     }
     return nil
   }
