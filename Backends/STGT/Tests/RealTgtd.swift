@@ -79,7 +79,7 @@ final class RealTgtd: Sendable {
   func administer(_ words: String) async throws -> String {
     let result = try await host.run(
       ["tgtadm", "--lld", "iscsi"] + words.split(separator: " ").map(String.init),
-      environment: ["TGT_IPC_SOCKET": socket], input: [], limit: .seconds(10))
+      environment: ["TGT_IPC_SOCKET": socket], input: [], limit: .seconds(60))
     try #require(result.status == 0 && result.errors.isEmpty, "tgtadm \(words): \(result.errors)")
     return String(decoding: result.output, as: UTF8.self)
   }
