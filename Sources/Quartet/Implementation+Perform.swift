@@ -232,16 +232,27 @@ extension Implementation {
   private func warnings(_ changes: [Change], _ live: LiveState) -> [String] {
     var list = targetsWithoutUnitZero(changes, live)
     for change in changes {
-      if case .setAccount(_, _, let account, let rewrite) = change {
+      if case .setAccount(let name, let direction, let account, let rewrite) = change {
         if let warning = account.warning { list.append(warning) }
-        if !rewrite, live.accounts.contains(account.user) {
+        if !rewrite, keepsSecret(account, direction, of: name, live) {
           list.append(
-            "account \(account.user) is there already, and its secret cannot be compared; "
+            "account \(account.user) is there already and keeps its secret; "
               + "`quartet chap set` or `apply --rewrite-secrets` sets it anew")
         }
       }
     }
     return list
+  }
+
+  /// Whether an account is there with a secret that is, or may be, another one.
+  private func keepsSecret(
+    _ account: CHAPAccount, _ direction: CHAPDirection, of name: TargetName?, _ live: LiveState
+  ) -> Bool {
+    if live.accounts.contains(account.user) { return true }
+    let chap = name.map { live.targets[$0]?.chap ?? CHAPAccounts() } ?? live.discovery
+    let known = (direction == .incoming ? chap.incoming : [chap.outgoing].compactMap { $0 })
+      .first { $0.user == account.user }
+    return known.map { $0.secret == nil || $0.secret != account.secret } ?? false
   }
 
   private func targetsWithoutUnitZero(_ changes: [Change], _ live: LiveState) -> [String] {
