@@ -1,3 +1,4 @@
+import IETBackend
 import LIOBackend
 import STGTBackend
 import TargetCore
@@ -6,6 +7,7 @@ import TargetCore
 public enum BackendRegistry {
   /// One entry a backend.
   public static let all: [BackendDescriptor] = [
+    .iet,
     .stgt,
     .lio,
   ]

@@ -117,10 +117,7 @@ extension Implementation {
   /// Reads back until every change is seen, since some take effect a moment after they were accepted.
   private func prove(_ changes: [Change], detail: ReadDetail, limit: Duration) async throws {
     var detail = detail
-    if backend.answersAreProof {
-      // What belongs to no target, such as the accounts of discovery, is not among the targets.
-      (detail.units, detail.shared) = (.none, changes.contains { $0.target == nil })
-    }
+    if backend.answersAreProof { (detail.units, detail.shared) = (.none, false) }
     var left = limit
     var interval = Duration.milliseconds(10)
     while true {
@@ -208,9 +205,7 @@ extension Implementation {
       default: break
       }
       switch change {
-      case .setAccount, .clearAccount, .addPortal, .removePortal, .addUnit, .replaceUnit, .removeUnit,
-        .deleteTarget:
-        shared = true
+      case .setAccount, .clearAccount, .addPortal, .removePortal, .addUnit, .replaceUnit: shared = true
       default: break
       }
     }
@@ -239,15 +234,25 @@ extension Implementation {
     for change in changes {
       if case .setAccount(let name, let direction, let account, let rewrite) = change {
         if let warning = account.warning { list.append(warning) }
-        let own = name.map { live.targets[$0]?.chap } ?? live.discovery
-        if !rewrite, live.accounts.contains(account.user) || own?.contains(account.user, direction) == true {
+        if !rewrite, keepsSecret(account, direction, of: name, live) {
           list.append(
-            "account \(account.user) is there already, and its secret cannot be compared; "
+            "account \(account.user) is there already and keeps its secret; "
               + "`quartet chap set` or `apply --rewrite-secrets` sets it anew")
         }
       }
     }
     return list
+  }
+
+  /// Whether an account is there with a secret that is, or may be, another one.
+  private func keepsSecret(
+    _ account: CHAPAccount, _ direction: CHAPDirection, of name: TargetName?, _ live: LiveState
+  ) -> Bool {
+    if live.accounts.contains(account.user) { return true }
+    let chap = name.map { live.targets[$0]?.chap ?? CHAPAccounts() } ?? live.discovery
+    let known = (direction == .incoming ? chap.incoming : [chap.outgoing].compactMap { $0 })
+      .first { $0.user == account.user }
+    return known.map { $0.secret == nil || $0.secret != account.secret } ?? false
   }
 
   private func targetsWithoutUnitZero(_ changes: [Change], _ live: LiveState) -> [String] {
