@@ -71,7 +71,7 @@ struct BringUp {
     case .quartet: return [program.appending("quartet").string, "apply", "--json", file("state.yaml")]
     case .floor:
       return [
-        program.appending("bench-floor").string, file("socket.0"), place.directory.string, "\(targets)",
+        program.appending("bench-floor").string, "tgt", file("socket.0"), place.directory.string, "\(targets)",
         "\(luns)",
       ]
     case .loop: return ["sh", file("loop.sh")]
