@@ -98,6 +98,15 @@ public struct Executor: Sendable {
     var hasFailed: Bool { failed.load(ordering: .relaxed) }
   }
 
+  /// The chains of a stage that nobody runs yet.
+  private final class Waiting: Sendable {
+    private let chains: Mutex<ArraySlice<Chain>>
+
+    init(_ chains: [Chain]) { self.chains = Mutex(chains[...]) }
+
+    func next() -> Chain? { chains.withLock { $0.popFirst() } }
+  }
+
   private func run(_ stage: Stage, from state: inout Progress, course: Course, on host: any Host) async
     -> Failure?
   {
@@ -119,23 +128,25 @@ public struct Executor: Sendable {
     host: any Host
   ) async -> Failure? {
     let variables = state.variables
-    var waiting = stage.chains[...]
+    let waiting = Waiting(stage.chains)
     var first: Failure?
     await withTaskGroup(of: (Progress, Failure?).self) { group in
-      func start() {
-        guard first == nil, let chain = waiting.popFirst() else { return }
+      // A task for each thread and not for each chain: to wake a thread costs as much as half of a chain.
+      for _ in 0..<width {
         group.addTask(executorPreference: threads) {
           var progress = Progress(variables: variables)
-          let failure = await run(chain, progress: &progress, course: course, on: host)
-          return (progress, failure)
+          while let chain = waiting.next() {
+            if let failure = await run(chain, progress: &progress, course: course, on: host) {
+              return (progress, failure)
+            }
+          }
+          return (progress, nil)
         }
       }
-      for _ in 0..<width { start() }
       for await (progress, failure) in group {
         state.done += progress.done
         state.variables.merge(progress.variables) { $1 }
         if first == nil { first = failure }
-        start()
       }
     }
     return first

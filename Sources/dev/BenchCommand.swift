@@ -2,19 +2,37 @@ import ArgumentParser
 import HostInterface
 import LinuxHost
 import SystemPackage
+import VirtualMachine
 
 struct BenchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measures time and system calls, as ratios to peers, in one run.",
     discussion: """
-      Run it by `make bench`, which builds it as users get it. Everything runs on a tgtd of its own. Ratios are of
-      medians; with --minimum of the shortest times.
+      Run it by `make bench`, which builds it as users get it. Section tgt runs on a tgtd of its own, section lio on
+      Debian's kernel in a virtual machine. Ratios are of medians; with --minimum of the shortest times of tgt.
       """)
+
+  enum Section: String, ExpressibleByArgument, CaseIterable { case tgt, lio }
+
   @Option(help: "How often each is measured.") var repetitions = 5
   @Flag(help: "Compare the shortest times.") var minimum = false
-  @Flag(help: "Leave out tgt-admin, which takes most of the time.") var quick = false
+  @Flag(help: "Leave out the slowest peers, which take most of the time.") var quick = false
+  @Option(help: "Processors of the virtual machine.") var processors = 1
+  @Argument(help: "What to measure: tgt, lio; all by default.") var sections = Section.allCases
 
   func run() async throws {
+    if Guest.isHere { return try await LIOBench(repetitions: repetitions, quick: quick).measure() }
+    var missed = 0
+    if sections.contains(.tgt) { missed += try await measureDaemon() }
+    if sections.contains(.lio) {
+      missed += try await LIOBench.runInGuest(
+        repetitions: repetitions, quick: quick, processors: processors)
+    }
+    print(missed == 0 ? "every goal is met" : "\(missed) goals are missed")
+  }
+
+  /// How many goals are missed.
+  private func measureDaemon() async throws -> Int {
     let table = BenchTable()
     let place = try PrivateTgtd()
     defer { place.end() }
@@ -25,7 +43,7 @@ struct BenchCommand: AsyncParsableCommand {
     try await CommandCost(place: place).measure(table)
     try PlanningCost(place: place).measure(table)
     table.show()
-    print(table.missed == 0 ? "every goal is met" : "\(table.missed) goals are missed")
+    return table.missed
   }
 
   private func typical(_ values: [Double]) -> Double { minimum ? values.min() ?? .nan : median(values) }

@@ -8,43 +8,29 @@ import TargetCore
 /// So many targets with so many logical units each, in the words of each contestant.
 struct BringUp {
   let place: PrivateTgtd
-  let targets: Int
-  let luns: Int
+  let exports: Exports
+
+  init(place: PrivateTgtd, targets: Int, luns: Int) {
+    self.place = place
+    exports = Exports(directory: place.directory, targets: targets, luns: luns)
+  }
 
   /// Requests to tgtd that make them: each target and its access, two for each logical unit.
-  var operations: Int { targets * (2 + 2 * luns) }
-  var description: String {
-    "\(targets) target\(targets == 1 ? "" : "s") with \(luns) LUN\(luns == 1 ? "" : "s")"
-  }
-
-  private func name(_ target: Int) -> String { "iqn.2011-12.com.example:bench\(target)" }
-  private func backing(_ target: Int, _ lun: Int) -> String {
-    place.directory.appending("\(target)-\(lun).img").string
-  }
-  private func identity(_ target: Int, _ lun: Int) -> String {
-    func hexadecimal(_ number: Int) -> String {
-      let digits = String(number, radix: 16)
-      return String(repeating: "0", count: 8 - digits.count) + digits
-    }
-    return hexadecimal(target) + hexadecimal(lun)
-  }
+  var operations: Int { exports.targets * (2 + 2 * exports.luns) }
+  var description: String { exports.description }
 
   /// Makes the backing files and each contestant's input.
   func prepare() throws {
-    var state = "quartet: 1\ntargets:\n"
+    try exports.makeBackings(on: place.host)
     var loop = "set -e\n"
     var admin = ""
-    for target in 1...targets {
-      state += "  - name: \(name(target))\n    initiators: all\n    luns:\n"
-      loop += "tgtadm --lld iscsi --mode target --op new --tid \(target) --targetname \(name(target))\n"
-      admin += "<target \(name(target))>\n"
-      for lun in 1...luns {
-        let path = backing(target, lun)
-        if try place.host.status(FilePath(path)) == nil {
-          _ = try place.backing("\(target)-\(lun).img", bytes: 1 << 20)
-        }
-        let id = identity(target, lun)
-        state += "      - {lun: \(lun), path: \(path), scsiID: \"\(id)\", serial: \"\(id)\"}\n"
+    for target in 1...exports.targets {
+      loop +=
+        "tgtadm --lld iscsi --mode target --op new --tid \(target) --targetname \(exports.name(target))\n"
+      admin += "<target \(exports.name(target))>\n"
+      for lun in 1...exports.luns {
+        let path = exports.backing(target, lun)
+        let id = exports.identity(target, lun)
         loop +=
           "tgtadm --lld iscsi --mode logicalunit --op new --tid \(target) --lun \(lun) -b \(path) --bsoflags sync\n"
         loop +=
@@ -57,7 +43,7 @@ struct BringUp {
       loop += "tgtadm --lld iscsi --mode target --op bind --tid \(target) --initiator-address ALL\n"
       admin += "  initiator-address ALL\n</target>\n"
     }
-    for (file, text) in [("state.yaml", state), ("loop.sh", loop), ("targets.conf", admin)] {
+    for (file, text) in [("state.yaml", exports.document), ("loop.sh", loop), ("targets.conf", admin)] {
       try place.host.replace(place.directory.appending(file), with: Array(text.utf8), mode: 0o600)
     }
   }
@@ -71,8 +57,9 @@ struct BringUp {
     case .quartet: return [program.appending("quartet").string, "apply", "--json", file("state.yaml")]
     case .floor:
       return [
-        program.appending("bench-floor").string, "tgt", file("socket.0"), place.directory.string, "\(targets)",
-        "\(luns)",
+        program.appending("bench-floor").string, "tgt", file("socket.0"), place.directory.string,
+        "\(exports.targets)",
+        "\(exports.luns)",
       ]
     case .loop: return ["sh", file("loop.sh")]
     case .admin: return ["tgt-admin", "-e", "-c", file("targets.conf")]
@@ -86,7 +73,7 @@ struct BringUp {
     let usage = try Child.run(
       command(contestant), environment: place.environment, output: file("output.log"))
     let made = try await implementation().read().targets.values
-    guard made.count == targets, made.allSatisfy({ $0.units.count == luns }) else {
+    guard made.count == exports.targets, made.allSatisfy({ $0.units.count == exports.luns }) else {
       throw Failure(.notTaken, "\(contestant)", "made \(made.count) targets, not \(description)")
     }
     return usage
@@ -96,7 +83,7 @@ struct BringUp {
   func measureLibrary() async throws -> Duration {
     let daemon = try await place.started()
     defer { daemon.kill() }
-    let desired = try desiredState()
+    let desired = try exports.desiredState()
     let implementation = try implementation()
     let begin = ContinuousClock.now
     try await implementation.apply(desired)
@@ -106,22 +93,6 @@ struct BringUp {
   func implementation() throws -> Implementation {
     try Implementation(
       ImplementationChoice.named("tgt"), settings: ["socket": file("socket")], on: place.host)
-  }
-
-  /// What `state.yaml` says.
-  func desiredState() throws -> DesiredState {
-    DesiredState(
-      targets: try (1...targets).map { target in
-        var spec = TargetSpec(name: try TargetName(name(target)))
-        spec.initiators = [.all]
-        spec.units = try (1...luns).map { lun in
-          var unit = LogicalUnit(lun: try LUN(lun), backing: try Backing(path: backing(target, lun)))
-          unit.serial = identity(target, lun)
-          unit.scsiID = identity(target, lun)
-          return unit
-        }
-        return spec
-      })
   }
 }
 

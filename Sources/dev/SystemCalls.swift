@@ -1,4 +1,5 @@
 import HostInterface
+import LinuxHost
 import SystemPackage
 
 /// What `strace -f -c` counted.
@@ -9,15 +10,21 @@ struct SystemCalls {
   subscript(_ name: String) -> Int { byName[name] ?? 0 }
 
   /// Runs a command under strace; nil where that may not trace.
+  ///
+  /// - Parameter directory: Where its table and the command's output may be written.
   static func count(
-    _ argv: [String], place: PrivateTgtd
+    _ argv: [String], environment: [String: String] = [:], directory: FilePath
   ) throws -> SystemCalls? {
-    let table = place.directory.appending("strace.out")
-    let log = place.directory.appending("output.log").string
+    let table = directory.appending("strace.out")
+    let log = directory.appending("output.log").string
     let child = try? Child(
-      ["strace", "-f", "-c", "-o", table.string] + argv, environment: place.environment, output: log)
+      ["strace", "-f", "-c", "-o", table.string] + argv, environment: environment, output: log)
     guard let child, child.end().status == 0 else { return nil }
-    return SystemCalls(try place.host.text(table))
+    return SystemCalls(try LocalHost().text(table))
+  }
+
+  static func count(_ argv: [String], place: PrivateTgtd) throws -> SystemCalls? {
+    try count(argv, environment: place.environment, directory: place.directory)
   }
 
   /// Rows are: share, seconds, microseconds a call, calls, errors or nothing, name.
