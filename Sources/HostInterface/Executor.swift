@@ -23,7 +23,7 @@ public enum ExecutionEvent: Sendable {
 
 /// Runs plans: stage after stage, chains side by side, undoing everything in reverse when a step fails.
 public struct Executor: Sendable {
-  /// How many chains run at once.
+  /// How many chains run at once, where their stage does not say it.
   public var concurrency: Int
   /// Reads the host's answers.
   public var judge: Judge
@@ -112,7 +112,7 @@ public struct Executor: Sendable {
   {
     // Chains on threads of their own: a write into configfs blocks its thread, which must not be one that Swift's
     // own pool needs.
-    let width = min(concurrency, stage.chains.count)
+    let width = min(stage.width ?? concurrency, stage.chains.count)
     if width > 1, let threads = BlockingThreads.start(width) {
       defer { threads.end() }
       return await runSideBySide(stage, width, on: threads, from: &state, course: course, host: host)

@@ -38,11 +38,14 @@ public struct Stage: Sendable, Hashable {
   public var title: String
   /// The chains, which may run side by side.
   public var chains: [Chain]
+  /// How many of them may run at once, where that is not as many as of other stages.
+  public var width: Int?
 
   /// A stage.
-  public init(title: String, chains: [Chain]) {
+  public init(title: String, chains: [Chain], width: Int? = nil) {
     self.title = title
     self.chains = chains
+    self.width = width
   }
 }
 

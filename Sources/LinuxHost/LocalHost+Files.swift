@@ -4,9 +4,12 @@ import SystemPackage
 
 extension LocalHost {
   private static let readLimit = 64 << 20
+  private static let configfs = FilePath("/sys/kernel/config")
+  /// The most that a setting of configfs can hold (fs/configfs/file.c).
+  private static let settingLimit = 4096
   private static let pipeLimit = Duration.seconds(5)
 
-  /// Reads a whole file, of at most 64 MiB, by read(2) until it answers 0.
+  /// Reads a whole file, of at most 64 MiB, by read(2) until it answers 0; one read of a setting in configfs is whole.
   ///
   /// The size that stat(2) tells is not used: it is 0 in /proc and 4096 in sysfs. A pipe whose writer sends
   /// nothing for 5 s ends in ``Failure/Code/timedOut``.
@@ -17,12 +20,14 @@ extension LocalHost {
     }
     defer { try? file.close() }
     var bytes: [UInt8] = []
+    let isSetting = path.starts(with: Self.configfs)
     while true {
       // /proc gives whole records only where the buffer has room for them, hence not less than 64 KiB.
-      let room = max(1 << 16, bytes.count)
+      let room = isSetting ? Self.settingLimit : max(1 << 16, bytes.count)
       let piece = try onPath(path, "cannot read") { try readSome(file, atMost: room) }
       if piece.isEmpty { return bytes }
-      bytes += piece
+      if bytes.isEmpty { bytes = piece } else { bytes += piece }
+      if isSetting, piece.count < room { return bytes }
       guard bytes.count <= Self.readLimit else {
         throw Failure(
           .refused, "\(path)", "is larger than \(Self.readLimit) bytes, the most that is read at once")

@@ -63,7 +63,12 @@ public struct Planner: Sendable {
     var byPhase = [[Change]](repeating: [], count: Phase.allCases.count)
     let created = Set(
       changes.compactMap { if case .createTarget(let name, _) = $0 { name } else { nil } })
-    for change in changes { byPhase[Phase(change, created: created).rawValue].append(change) }
+    let preludes = preludes(to: changes, in: live, created: created)
+    // A step says for which of the changes that were asked for it is.
+    let reasons = Dictionary(preludes.map { ($0.part, $0.whole.description) }) { first, _ in first }
+    for change in preludes.map(\.part) + changes {
+      byPhase[Phase(change, created: created).rawValue].append(change)
+    }
     byPhase[Phase.createTargets.rawValue].sortNumberedFirst()
     for case .allow(let name, let initiator) in changes {
       state.arriving[name, default: []].insert(initiator)
@@ -76,7 +81,9 @@ public struct Planner: Sendable {
       for change in byPhase[phase.rawValue] {
         let change = try numbered(change, &numbers)
         try checkExistence(change, in: state)
-        let steps = try backend.steps(for: change, in: state)
+        var steps = try backend.steps(for: change, in: state)
+        let whole = reasons[change]
+        if let whole { for index in steps.indices { steps[index].reason = whole } }
         if case .deleteTarget(let name, _) = change { numbers.release(state.targets[name]?.id) }
         state.apply(change)
         if case .createTarget(let name, _) = change {
@@ -87,12 +94,32 @@ public struct Planner: Sendable {
           chains[index].steps += steps
         } else if !steps.isEmpty {
           places[place] = chains.count
-          chains.append(Chain(subject: place.description, steps: steps))
+          // What goes with its target is brought back with it, or not at all.
+          let subject = whole == nil ? place : Place(target: change.target)
+          chains.append(Chain(subject: subject.description, steps: steps))
         }
       }
-      if !chains.isEmpty { stages.append(Stage(title: phase.title, chains: chains)) }
+      let width = phase == .removeUnits ? backend.removalConcurrency : nil
+      if !chains.isEmpty { stages.append(Stage(title: phase.title, chains: chains, width: width)) }
     }
     return Plan(stages: stages)
+  }
+
+  /// What the backend wants changed before, unless the changes say so themselves or make the target anew.
+  private func preludes(
+    to changes: [Change], in live: LiveState, created: Set<TargetName>
+  ) -> [(part: Change, whole: Change)] {
+    let parts = changes.flatMap { change -> [(part: Change, whole: Change)] in
+      if let name = change.target, created.contains(name) { return [] }
+      return backend.prelude(to: change, in: live).map { ($0, change) }
+    }
+    guard !parts.isEmpty else { return [] }
+    let said = Set(changes)
+    let removed = Set(
+      changes.filter { $0.removes && $0.lun != nil }.map { Place(target: $0.target, lun: $0.lun) })
+    return parts.filter {
+      !said.contains($0.part) && !removed.contains(Place(target: $0.part.target, lun: $0.part.lun))
+    }
   }
 
   private struct Place: Hashable {

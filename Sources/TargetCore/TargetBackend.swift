@@ -45,7 +45,7 @@ public struct ReadDetail: Sendable, Hashable {
   public var shared: Bool
   /// Whose counters are read.
   public var statistics: Scope
-  /// Whose logical units are read with their settings; of others it may be their numbers and stores only.
+  /// Whose logical units are read with their settings; of others it may be their numbers only.
   public var units: Scope
 
   /// What to read; by default no more than the targets.
@@ -71,6 +71,8 @@ public protocol TargetBackend: Sendable {
   var capabilities: Capabilities { get }
   /// How many chains of one stage may run at once.
   var concurrency: Int { get }
+  /// The same where logical units go.
+  var removalConcurrency: Int { get }
   /// Whether the answer to an operation tells what became of it, as the error number of a write into configfs does;
   /// reading back then looks at what is there, and not at every setting again.
   var answersAreProof: Bool { get }
@@ -98,8 +100,19 @@ public protocol TargetBackend: Sendable {
   /// - Throws: ``Failure`` when the implementation would not do it, or would do harm.
   func steps(for change: Change, in state: LiveState) throws -> [Step]
 
+  /// What is to be changed before a change is made, so that it is done side by side: the logical units that go with
+  /// their target. The steps of the change are then asked for in a state without them.
+  func prelude(to change: Change, in state: LiveState) -> [Change]
+
   /// Reads the host's answer to an operation that ``steps(for:in:)`` or ``startSteps()`` made.
   func judge(_ operation: Operation, _ answer: Result<Answer, Failure>) -> Verdict
+}
+
+extension TargetBackend {
+  /// As many as of other stages.
+  public var removalConcurrency: Int { concurrency }
+  /// Nothing.
+  public func prelude(to change: Change, in state: LiveState) -> [Change] { [] }
 }
 
 /// What the registry says of an implementation.

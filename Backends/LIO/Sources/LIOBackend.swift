@@ -15,6 +15,8 @@ struct LIOBackend: TargetBackend {
   var capabilities: Capabilities { .lio }
   // Backstores in different HBAs are made side by side; more than four at a time gains nothing going up.
   var concurrency: Int { 4 }
+  // Removing waits for grace periods of the kernel's RCU, which those who wait at the same time share.
+  var removalConcurrency: Int { 16 }
   var answersAreProof: Bool { true }
   var lockName: String { "lio" }
 
@@ -60,6 +62,14 @@ struct LIOBackend: TargetBackend {
 
   func steps(for change: Change, in state: LiveState) throws -> [Step] {
     try LIOPlanner(state: state, reason: change.description).steps(for: change)
+  }
+
+  func prelude(to change: Change, in state: LiveState) -> [Change] {
+    guard case .deleteTarget(let name, _) = change, let target = state.targets[name],
+      state.facts[LIOFacts.halfBuilt(name)] == nil
+    else { return [] }
+    return (target.enabled ? [.disableTarget(name)] : [])
+      + target.units.keys.sorted().map { .removeUnit(name, $0, force: true) }
   }
 
   func judge(_ operation: Operation, _ answer: Result<Answer, Failure>) -> Verdict {

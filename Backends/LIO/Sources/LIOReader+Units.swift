@@ -5,6 +5,10 @@ import TargetCore
 extension LIOReader {
   mutating func readUnit(_ lun: LUN, settings: Bool, into target: inout Target) throws {
     let name = target.name
+    guard settings else {
+      target.units[lun] = LogicalUnit(lun: lun, backing: .unread)
+      return
+    }
     guard let (link, destination) = try link(in: LIOPaths.unit(name, lun)),
       let backstore = Backstore(link: destination)
     else {
@@ -16,19 +20,18 @@ extension LIOReader {
     state.facts[LIOFacts.device(name, lun)] = backstore.device
     uses[backstore.device, default: 0] += 1
     if uses[backstore.device, default: 0] > 1 { state.facts[LIOFacts.shared(backstore.device)] = "true" }
-    var unit = try devices[backstore.device] ?? readDevice(backstore, settings: settings)
+    var unit = try devices[backstore.device] ?? readDevice(backstore)
     devices[backstore.device] = unit
     if unit.readOnly == true { state.facts[LIOFacts.readOnlyDevice(backstore.device)] = "true" }
     unit.lun = lun
     target.units[lun] = unit
   }
 
-  private func readDevice(_ backstore: Backstore, settings: Bool) throws -> LogicalUnit {
+  private func readDevice(_ backstore: Backstore) throws -> LogicalUnit {
     let device = backstore.device
-    var unit = LogicalUnit(lun: try LUN(0), backing: settings ? .none : .unread)
+    var unit = LogicalUnit(lun: try LUN(0), backing: .none)
     unit.store = backstore.plugin
     unit.scsiID = backstore.name
-    guard settings else { return unit }
     unit.deviceType = backstore.plugin == "pscsi" ? .passthrough : .disk
     if let path = try value(device + "/udev_path"), path.hasPrefix("/") { unit.backing = .path(path) }
     LIOInfo((try? host.text(FilePath(device + "/info"))) ?? "").fill(&unit, backstore.plugin)
@@ -84,8 +87,9 @@ extension LIOReader {
       if target.units[lun]?.readOnly == true { continue }
       let protections = mapped.joined().map(\.isProtected) + all
       if protections.isEmpty {
-        let isMeant = state.facts[LIOFacts.link(name, lun)] == LIOPaths.readOnlyLink
-        target.units[lun]?.readOnly = isMeant
+        if let link = state.facts[LIOFacts.link(name, lun)] {
+          target.units[lun]?.readOnly = link == LIOPaths.readOnlyLink
+        }
       } else {
         target.units[lun]?.readOnly = protections.allSatisfy { $0 }
         if Set(protections).count > 1 {
