@@ -209,7 +209,10 @@ extension Implementation {
       default: break
       }
       switch change {
-      case .setAccount, .clearAccount, .addPortal, .removePortal, .addUnit, .replaceUnit: shared = true
+      // What is removed may have been shared, or left apart from its target by a killed run.
+      case .setAccount, .clearAccount, .addPortal, .removePortal, .addUnit, .replaceUnit, .removeUnit,
+        .deleteTarget:
+        shared = true
       default: break
       }
     }
