@@ -17,8 +17,13 @@ final class MountedConfigfs: KernelFileSystem {
 
   /// The names of a path below `target`; nil where it is not below.
   private func names(_ path: FilePath) -> [String]? {
-    let names = path.components.dropFirst(SimulatedLIO.mountPoint.components.count).map(\.string)
-    return names.first == "target" && isCoreLoaded ? Array(names.dropFirst()) : nil
+    // By the text: walking over a path's components is slow, and every call comes by here.
+    let prefix = "/sys/kernel/config/target"
+    let text = path.string
+    guard text.utf8.starts(with: prefix.utf8), isCoreLoaded else { return nil }
+    let rest = text.utf8.dropFirst(prefix.utf8.count)
+    guard rest.isEmpty || rest.first == UInt8(ascii: "/") else { return nil }
+    return rest.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
   }
 
   /// Looks at the tree.
@@ -60,6 +65,18 @@ final class MountedConfigfs: KernelFileSystem {
     return Array(text.utf8)
   }
 
+  func read(_ files: [String], in folder: FilePath, on host: SimulatedHost) -> [Result<[UInt8], Errno>] {
+    guard let names = names(folder), let machine else {
+      return files.map { _ in .failure(.noSuchFileOrDirectory) }
+    }
+    return lio.state.withLock { state in
+      files.map { file in
+        let path = names + file.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
+        return Result { () throws(Errno) in Array(try state.kernel.read(path, Machine(host: machine)).utf8) }
+      }
+    }
+  }
+
   func write(_ bytes: [UInt8], to path: FilePath, on host: SimulatedHost) throws(Errno) {
     if names(path) == nil { throw .noSuchFileOrDirectory }
     let text = String(decoding: bytes, as: UTF8.self)
@@ -82,7 +99,7 @@ final class MountedConfigfs: KernelFileSystem {
   }
 
   func createLink(_ path: FilePath, to destination: FilePath, on host: SimulatedHost) throws(Errno) {
-    let isInside = destination.starts(with: SimulatedLIO.mountPoint)
+    let isInside = destination.string.hasPrefix(SimulatedLIO.mountPoint.string + "/")
     let target = isInside ? names(destination) : nil
     if !isInside, (try? host.status(destination)) == nil { throw .noSuchFileOrDirectory }
     try change(path) { kernel, names, _ throws(Errno) in try kernel.createLink(names, to: target) }
