@@ -232,11 +232,15 @@ extension Implementation {
   private func warnings(_ changes: [Change], _ live: LiveState) -> [String] {
     var list = targetsWithoutUnitZero(changes, live)
     for change in changes {
-      if case .setAccount(_, _, let account, let rewrite) = change {
+      if case .setAccount(let name, let direction, let account, let rewrite) = change {
         if let warning = account.warning { list.append(warning) }
-        if !rewrite, live.accounts.contains(account.user) {
+        let own = name.map { live.targets[$0]?.chap ?? CHAPAccounts() } ?? live.discovery
+        let isThere = live.accounts.contains(account.user) || own.contains(account.user, direction)
+        let known = (own.incoming + [own.outgoing].compactMap { $0 }).first { $0.user == account.user }?
+          .secret
+        if !rewrite, isThere, known == nil || known != account.secret {
           list.append(
-            "account \(account.user) is there already, and its secret cannot be compared; "
+            "account \(account.user) is there already, and its secret stays what it is; "
               + "`quartet chap set` or `apply --rewrite-secrets` sets it anew")
         }
       }

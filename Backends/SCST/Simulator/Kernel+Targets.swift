@@ -114,7 +114,9 @@ extension Kernel {
     let kind = command.word()
     var words: [String] = []
     while !command.isAtEnd { words.append(command.word()) }
-    guard daemonRuns, allowed.contains(kind) else { throw .invalidArgument }
+    // Not among the recordings without the daemon; as add_target answers.
+    guard daemonRuns else { throw .notPermitted }
+    guard allowed.contains(kind) else { throw .invalidArgument }
     switch kind {
     case "allowed_portal":
       guard let portal = words.first, file(kind, at: path, with: portal) == nil else {
@@ -151,7 +153,9 @@ extension Kernel {
   ) throws(Errno) {
     let kind = command.word()
     let key = command.word()
-    guard daemonRuns, allowed.contains(kind) else { throw .invalidArgument }
+    // Not among the recordings without the daemon; as add_target answers.
+    guard daemonRuns else { throw .notPermitted }
+    guard allowed.contains(kind) else { throw .invalidArgument }
     guard !key.isEmpty, let name = file(kind, at: path, with: key) else {
       throw kind == "allowed_portal" ? .invalidArgument : .noSuchFileOrDirectory
     }

@@ -3,13 +3,12 @@ import SystemPackage
 
 /// What SCST means by an error number, by the command that it answers with it.
 enum SCSTErrors {
-  /// Whether a command that failed has nothing left to do: a session that ended by itself cannot be closed, and the
-  /// rooms that Quartet makes in a target may stand already.
+  /// Whether a command that failed has nothing left to do: a session that ended by itself cannot be closed, and an
+  /// empty group that a killed run left behind is as good as a new one.
   static func isDone(_ command: ManagementWrite, _ failure: Failure) -> Bool {
     let (path, text) = (command.path.display, command.contents.display)
     if path.hasSuffix("/force_close") { return failure.code == .notFound }
-    let rooms = [Place.nobody.word.dropFirst("group:".count), Place.marker[...]]
-    return failure.code == .exists && rooms.contains { text == "create \($0)\n" }
+    return failure.code == .exists && path.hasSuffix("/ini_groups/mgmt") && text.hasPrefix("create ")
   }
 
   /// The failure with what it means, and what to do.
@@ -24,6 +23,20 @@ enum SCSTErrors {
       return failure
     }
     guard let number = failure.errno else { return failure }
+    let isOfDaemon = command.path.display.hasPrefix(SCSTPaths.driver + "/")
+    if isOfDaemon, number == .noSuchFileOrDirectory || number == .notPermitted {
+      failure.code = .unavailable
+      failure.problem += ": it is not there; iscsi-scstd may have ended, and its targets with it"
+      failure.remedy = "run `quartet start -i scst`, then the command again"
+      return failure
+    }
+    // Secrets were checked before, and patterns are not checked at all: what is left is that it is there.
+    if verb.hasPrefix("add_"), verb.hasSuffix("attribute"), number == .invalidArgument {
+      failure.code = .exists
+    }
+    if verb.hasPrefix("del_"), verb.hasSuffix("attribute"), number == .invalidArgument {
+      failure.code = .notFound
+    }
     if let (meaning, remedy) = meaning(of: number, verb, command.path.display) {
       failure.problem += ": " + meaning
       failure.remedy = remedy ?? failure.remedy
@@ -43,12 +56,13 @@ enum SCSTErrors {
       ("the block device is read-only", "make the logical unit readOnly, too")
     case ("add_device", .invalidArgument):
       ("a parameter is not one of this SCST's, or has no value that it takes", nil)
-    case ("add_target", .notPermitted): ("iscsi-scstd does not run", "run `quartet start -i scst`")
     case ("add_target", .fileExists): ("a target of that name exists, maybe in other case", nil)
     case ("del_target", .resourceBusy):
       ("an initiator logged in meanwhile", "run the command again; --force closes its session")
     case ("add_target_attribute", .invalidArgument), ("add_attribute", .invalidArgument):
-      ("it is there already, or the secret is shorter than 12 bytes", nil)
+      ("it is there already", nil)
+    case ("del_target_attribute", .invalidArgument), ("del_attribute", .invalidArgument):
+      ("it is not there", nil)
     case ("add", .fileExists): ("another program put something there meanwhile", "run the command again")
     case ("del", .resourceBusy), ("create", .resourceBusy):
       ("SCST could not stop all I/O within 90 s", "see which device does not answer")

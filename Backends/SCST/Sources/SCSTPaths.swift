@@ -71,14 +71,19 @@ enum SCSTFact {
   static func groups(_ name: TargetName) -> String { "groups \(name)" }
   /// That a device exists: `HANDLER PATH`.
   static func backing(_ device: String) -> String { "backing \(device)" }
+  /// The devices that nothing shows and that are called as follows from a target and a LUN, a line each:
+  /// `LUN DEVICE`.
+  static func leftovers(_ name: TargetName) -> String { "leftovers \(name)" }
+  /// The device that shows a file or block device.
+  static func showing(_ path: String) -> String { "showing \(path)" }
   /// How many maps show a device: those that the model does not have are the second number.
   static func exports(_ device: String) -> String { "exports \(device)" }
-  /// The file of an account.
-  static func account(_ name: TargetName?, _ direction: CHAPDirection, _ user: CHAPUser) -> String {
-    "account \(name?.description ?? "discovery") \(direction.rawValue) \(user)"
-  }
+  /// The files of the incoming accounts, a line each, in the order of the accounts.
+  static func accounts(_ name: TargetName?) -> String { "accounts \(name?.description ?? "discovery")" }
   /// The patterns of a target's allowed_portal files, a line each.
   static func portals(_ name: TargetName) -> String { "portals \(name)" }
+  /// The file of a target's pattern, where it has just one.
+  static func portalFile(_ name: TargetName) -> String { "portal file \(name)" }
   /// Which target of another driver has a relative id.
   static func relativeID(_ id: UInt32) -> String { "id \(id)" }
 }

@@ -19,7 +19,7 @@ extension SCSTPlanner {
       return [step(operation, undo: [removal(of: account.user, direction, from: name)])]
     }
     // A second outgoing account would make iscsi-scstd lose the first, and then refuse the second.
-    guard let file = state.facts[SCSTFact.account(name, direction, old.user)] else {
+    guard let file = file(of: old, direction, name) else {
       throw Failure(
         .refused, "CHAP account \(account.user)", "cannot be changed by the plan that adds it",
         remedy: "run the command again")
@@ -44,6 +44,14 @@ extension SCSTPlanner {
       undo: [addition(of: found, direction, to: name)].compactMap { $0 })
   }
 
+  /// The file of an account that was found; new ones stand behind those.
+  private func file(of account: CHAPAccount, _ direction: CHAPDirection, _ name: TargetName?) -> String? {
+    guard direction == .incoming else { return Self.outgoing }
+    let files = (state.facts[SCSTFact.accounts(name)] ?? "").split(separator: "\n").map(String.init)
+    let index = (try? accounts(of: name))?.incoming.firstIndex { $0.user == account.user }
+    return index.flatMap { $0 < files.count ? files[$0] : nil }
+  }
+
   private func accounts(of name: TargetName?) throws -> CHAPAccounts {
     guard let name else { return state.discovery }
     return try target(name).chap
@@ -51,8 +59,10 @@ extension SCSTPlanner {
 
   private func folder(of name: TargetName?) -> String { name.map(SCSTPaths.target) ?? SCSTPaths.driver }
 
-  private func file(_ direction: CHAPDirection) -> String {
-    direction == .incoming ? "IncomingUser" : "OutgoingUser"
+  private static let outgoing = "OutgoingUser"
+
+  private func kind(_ direction: CHAPDirection) -> String {
+    direction == .incoming ? "IncomingUser" : Self.outgoing
   }
 
   /// iscsi-scstd checks secrets of new accounts only, and takes a blank or an `=` for the end of a word.
@@ -77,15 +87,20 @@ extension SCSTPlanner {
   }
 
   /// Adds an account; nil where its secret is not known.
+  ///
+  /// There is never an outgoing account when one is added; were it only that the old one could not be removed, adding
+  /// another would be a disaster.
   func addition(of account: CHAPAccount, _ direction: CHAPDirection, to name: TargetName?) -> Operation? {
     guard let secret = account.secret else { return nil }
-    let words: Text = "\(file(direction)) \(account.user) \(secret)"
+    let words: Text = "\(kind(direction)) \(account.user) \(secret)"
+    let outgoing = Condition.exists(path: Text("\(folder(of: name))/\(Self.outgoing)"))
     return command(
-      SCSTPaths.targets, name.map { "add_target_attribute \($0) \(words)" } ?? "add_attribute \(words)")
+      SCSTPaths.targets, name.map { "add_target_attribute \($0) \(words)" } ?? "add_attribute \(words)",
+      unless: direction == .outgoing ? outgoing : nil)
   }
 
   private func removal(of user: CHAPUser, _ direction: CHAPDirection, from name: TargetName?) -> Operation {
-    let words = "\(file(direction)) \(user)"
+    let words = "\(kind(direction)) \(user)"
     return command(
       SCSTPaths.targets, name.map { "del_target_attribute \($0) \(words)" } ?? "del_attribute \(words)")
   }
@@ -103,14 +118,17 @@ extension SCSTPlanner {
     if target.portals?.contains(portal) == true {
       throw Failure(.exists, "portal \(portal) of \(name)", "is there already")
     }
-    let pattern = PortalPattern(portal)
+    let pattern = PortalPattern(portal).text
+    if target.portals?.isEmpty == true {
+      // The pattern that closes the target becomes the new one at once.
+      if let file = state.facts[SCSTFact.portalFile(name)] {
+        return [rewriting(file, of: name, from: PortalPattern.none.text, to: pattern)]
+      }
+      return [adding(pattern, to: name), removing(PortalPattern.none.text, from: name)]
+    }
     // A target without patterns is open everywhere: what was open is said before the first one closes it.
-    let isNew = state.facts[SCSTFact.portals(name)] == nil && target.portals != nil
-    let wasOpen = isNew && target.portals == PortalPattern.any.portals(port: port)
-    var steps = wasOpen ? [adding(PortalPattern.any.text, to: name)] : []
-    steps.append(adding(pattern.text, to: name))
-    if target.portals?.isEmpty == true { steps.append(removing(PortalPattern.none.text, from: name)) }
-    return steps
+    let isOpen = state.facts[SCSTFact.portals(name)] == nil && target.portals == any
+    return (isOpen ? [adding(PortalPattern.any.text, to: name)] : []) + [adding(pattern, to: name)]
   }
 
   func removePortal(_ portal: Portal, from name: TargetName?) throws -> [Step] {
@@ -118,22 +136,30 @@ extension SCSTPlanner {
     guard let portals = try target(name).portals, portals.contains(portal) else {
       throw Failure(.notFound, "portal \(portal) of \(name)", "does not exist")
     }
-    let rest = portals.subtracting([portal])
-    // Without any pattern the target would be open everywhere.
-    var steps = rest.isEmpty ? [adding(PortalPattern.none.text, to: name)] : []
     let found = patterns(of: name)
-    let any = PortalPattern.any.portals(port: port)
-    let isWithoutOwn = found.isEmpty || found.contains(PortalPattern.any.text)
-    if isWithoutOwn, any.contains(portal), any.isSubset(of: portals) {
+    let rest = portals.subtracting([portal])
+    let pattern = found.first { PortalPattern(asFound: $0) == PortalPattern(portal) }
+    // Without any pattern the target would be open everywhere.
+    if rest.isEmpty, let pattern, let file = state.facts[SCSTFact.portalFile(name)] {
+      return [rewriting(file, of: name, from: pattern, to: PortalPattern.none.text)]
+    }
+    var steps =
+      rest.isEmpty && !found.contains(PortalPattern.none.text)
+      ? [adding(PortalPattern.none.text, to: name)] : []
+    if found.isEmpty || found.contains(PortalPattern.any.text), any.contains(portal),
+      any.isSubset(of: portals)
+    {
       // The one pattern for both families, or none at all, becomes that of the other.
       steps += rest.intersection(any).map { adding(PortalPattern($0).text, to: name) }
       if !found.isEmpty { steps.append(removing(PortalPattern.any.text, from: name)) }
     } else {
-      let pattern = found.first { PortalPattern(asFound: $0) == PortalPattern(portal) }
       steps.append(removing(pattern ?? PortalPattern(portal).text, from: name))
     }
     return steps
   }
+
+  /// The portals of a target that nobody restricted.
+  private var any: Set<Portal> { PortalPattern.any.portals(port: port) }
 
   private func checked(_ portal: Portal, _ name: TargetName?) throws -> TargetName {
     guard let name else {
@@ -154,6 +180,10 @@ extension SCSTPlanner {
     command(SCSTPaths.targets, "add_target_attribute \(name) allowed_portal \(pattern)")
   }
 
+  private func removal(of pattern: String, from name: TargetName) -> Operation {
+    command(SCSTPaths.targets, "del_target_attribute \(name) allowed_portal \(pattern)")
+  }
+
   private func adding(_ pattern: String, to name: TargetName) -> Step {
     step(addition(of: pattern, to: name), undo: [removal(of: pattern, from: name)])
   }
@@ -162,7 +192,7 @@ extension SCSTPlanner {
     step(removal(of: pattern, from: name), undo: [addition(of: pattern, to: name)])
   }
 
-  private func removal(of pattern: String, from name: TargetName) -> Operation {
-    command(SCSTPaths.targets, "del_target_attribute \(name) allowed_portal \(pattern)")
+  private func rewriting(_ file: String, of name: TargetName, from old: String, to pattern: String) -> Step {
+    set("\(SCSTPaths.target(name))/\(file)", to: pattern, from: old, reads: pattern)
   }
 }

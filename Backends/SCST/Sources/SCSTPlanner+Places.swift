@@ -98,7 +98,7 @@ extension SCSTPlanner {
   }
 
   /// What a map says of a logical unit: as it was found there, or as it is meant.
-  private func shown(_ unit: LogicalUnit, at place: Place, of name: TargetName) throws -> String {
+  func shown(_ unit: LogicalUnit, at place: Place, of name: TargetName) throws -> String {
     if let found = state.facts[SCSTFact.mapped(name, place, unit.lun)] { return found }
     let device = try state.facts[SCSTFact.device(name, unit.lun)] ?? device(for: unit, of: name).name
     return device + (unit.readOnly == true ? " read_only" : "")
@@ -157,11 +157,12 @@ extension SCSTPlanner {
 
   // MARK: Nobody
 
-  /// Puts a logical unit where nobody sees it.
+  /// Puts a logical unit where nobody sees it; it may be there still from a run that was killed.
   func park(_ unit: LogicalUnit, of name: TargetName, as text: String? = nil) throws -> [Step] {
     guard case .group(let room) = Place.nobody else { return [] }
     let isThere = state.facts[SCSTFact.members(name, room)] != nil
-    return (isThere ? [] : [makeGroup(room, of: name)]) + [try map(unit, at: .nobody, of: name, as: text)]
+    return (isThere ? [] : [makeGroup(room, of: name)])
+      + [try map(unit, at: .nobody, of: name, verb: "replace", as: text)]
   }
 
   /// Takes logical units that others see now from where nobody sees them.
@@ -195,20 +196,31 @@ extension SCSTPlanner {
       guard SCSTToken.isOne(node.description) else {
         throw Failure(.unsupported, "initiator \(node)", "has an '=' or ';', which SCST reads as syntax")
       }
-      let group = node.description
-      let isThere = state.facts[SCSTFact.members(name, group)] != nil
-      var steps = isThere ? [] : [makeGroup(group, of: name)]
-      for unit in units where isShown(unit, to: node) {
-        if isThere, state.facts[SCSTFact.mapped(name, .group(group), unit.lun)] != nil { continue }
-        // A group that stands already may show another device there.
-        steps.append(try map(unit, at: .group(group), of: name, verb: isThere ? "replace" : "add"))
-      }
-      // Behind its map, so that a session that is open sees all of it at once.
-      steps.append(
-        step(addition(of: node, to: group, of: name), undo: [removal(of: node, from: group, of: name)]))
-      return steps + (try unpark(at: target) { isShown($0, to: node) })
+      return try allow(node, at: target, units)
     case .address, .network: return []
     }
+  }
+
+  /// Gives an initiator a group of its own name, and comes in behind its map: a session that is open sees all of it
+  /// at once.
+  private func allow(_ node: ISCSIName, at target: Target, _ units: [LogicalUnit]) throws -> [Step] {
+    let name = target.name
+    let (group, place) = (node.description, Place.group(node.description))
+    let isThere = state.facts[SCSTFact.members(name, group)] != nil
+    var steps = isThere ? [] : [makeGroup(group, of: name)]
+    for unit in units {
+      switch (isShown(unit, to: node), isThere && state.facts[SCSTFact.mapped(name, place, unit.lun)] != nil)
+      {
+      // What a group shows that stands already may be another device.
+      case (true, false): steps.append(try map(unit, at: place, of: name, verb: isThere ? "replace" : "add"))
+      case (false, true): steps.append(try unmap(unit, from: place, of: name))
+      default: break
+      }
+    }
+    steps += try unpark(at: target) { isShown($0, to: node) }
+    steps.append(
+      step(addition(of: node, to: group, of: name), undo: [removal(of: node, from: group, of: name)]))
+    return steps
   }
 
   func deny(_ initiator: Initiator, at name: TargetName) throws -> [Step] {
@@ -221,7 +233,7 @@ extension SCSTPlanner {
     var steps: [Step] = []
     // What nobody will see any more gets its room before it loses its place.
     for unit in target.units.values.sorted(by: { $0.lun < $1.lun })
-    where mapped(unit, before) != [.nobody] && mapped(unit, target) == [.nobody] {
+    where !mapped(unit, before).contains(.nobody) && mapped(unit, target) == [.nobody] {
       steps += try park(unit, of: name)
     }
     switch initiator {
@@ -243,12 +255,20 @@ extension SCSTPlanner {
           step(groupDeletion(Place.marker, of: name), undo: [groupCreation(Place.marker, of: name)]))
       }
     case .name(let node):
+      // SCST deletes no group with a session in it; taking the initiator out takes its sessions out.
+      let isLoggedIn = target.sessions.contains { $0.initiator == node.description }
       for group in groups(of: node, name) {
-        steps.append(
-          step(removal(of: node, from: group, of: name), undo: [addition(of: node, to: group, of: name)]))
-        guard isOwn(group, name) else { continue }
+        let taking = step(
+          removal(of: node, from: group, of: name), undo: [addition(of: node, to: group, of: name)])
+        guard isOwn(group, name) else {
+          steps.append(taking)
+          continue
+        }
         let shown = before.units.values.filter { mapped($0, before).contains(.group(group)) }
-        steps.append(try deleteGroup(group, of: target, showing: shown.sorted { $0.lun < $1.lun }))
+        var deletion = try deleteGroup(group, of: target, showing: shown.sorted { $0.lun < $1.lun })
+        // Undone, the initiator comes before the map: what stops in between leaves a group that shows nothing.
+        if isLoggedIn { steps.append(taking) } else { deletion.undo.insert(contentsOf: taking.undo, at: 1) }
+        steps.append(deletion)
       }
     case .address, .network: break
     }

@@ -6,10 +6,10 @@ extension SCSTPlanner {
   struct Device {
     var name: String
     var use: Use
-    enum Use {
+    enum Use: Equatable {
       case new
-      /// A run that was killed left it behind.
-      case leftover
+      /// A run that was killed left it behind, with this handler.
+      case leftover(SCSTHandler)
       /// Another logical unit shows it.
       case shared
     }
@@ -23,8 +23,8 @@ extension SCSTPlanner {
     try check(unit, handler, place)
     let old = replacing ? target.units[unit.lun] : nil
     let device = try device(for: unit, of: name, insteadOf: old)
-    var steps: [Step] = []
-    if device.use == .leftover { steps.append(step(deletion(of: device.name, handler))) }
+    var steps = leftovers(of: target, but: unit.lun)
+    if case .leftover(let handler) = device.use { steps.append(step(deletion(of: device.name, handler))) }
     if device.use != .shared {
       for (index, operation) in creation(of: unit, device.name, handler).enumerated() {
         steps.append(step(operation, undo: index == 0 ? [deletion(of: device.name, handler)] : []))
@@ -54,14 +54,34 @@ extension SCSTPlanner {
     return SCSTPlanner(state: state, port: port, reason: reason)
   }
 
+  func replaceUnit(_ unit: LogicalUnit, of name: TargetName) throws -> [Step] {
+    let target = try target(name)
+    guard let old = target.units[unit.lun] else {
+      throw Failure(.notFound, "lun \(unit.lun) of \(name)", "does not exist")
+    }
+    return try removal(of: old, target) + addUnit(unit, to: name, replacing: true)
+  }
+
   func removeUnit(_ lun: LUN, from name: TargetName) throws -> [Step] {
     let target = try target(name)
     guard let unit = target.units[lun] else {
       throw Failure(.notFound, "lun \(lun) of \(name)", "does not exist")
     }
-    var steps = try marking(without: unit, target)
-    steps += try mapped(unit, target).map { try unmap(unit, from: $0, of: name) }
-    return steps + deviceRemoval(of: unit, name)
+    return try leftovers(of: target) + marking(without: unit, target) + removal(of: unit, target)
+  }
+
+  /// Takes a logical unit away.
+  ///
+  /// A device that nothing else shows goes with all its maps by one command, so that a run that is killed leaves the
+  /// logical unit or nothing at all. SCST would do the same to a device that others show; that one stays.
+  func removal(of unit: LogicalUnit, _ target: Target) throws -> [Step] {
+    let name = target.name
+    let places = mapped(unit, target)
+    guard let device = ownDevice(of: unit, name),
+      let handler = unit.store.flatMap(SCSTHandler.init(rawValue:))
+    else { return try places.map { try unmap(unit, from: $0, of: name) } }
+    let maps = try places.map { try mapping(shown(unit, at: $0, of: name), at: unit.lun, $0, of: name) }
+    return [step(deletion(of: device, handler), undo: creation(of: unit, device, handler) + maps)]
   }
 
   /// The last logical unit for everyone leaves a word behind that everyone may log in.
@@ -73,28 +93,32 @@ extension SCSTPlanner {
     return [makeGroup(Place.marker, of: target.name)]
   }
 
-  /// Removes the device of a logical unit that is shown nowhere any more; SCST itself would remove one that is in
-  /// use, with all the logical units that show it.
-  func deviceRemoval(of unit: LogicalUnit, _ name: TargetName) -> [Step] {
+  /// The device of a logical unit, where no other shows it.
+  func ownDevice(of unit: LogicalUnit, _ name: TargetName) -> String? {
     guard
       let device = state.facts[SCSTFact.device(name, unit.lun)]
-        ?? (try? self.device(for: unit, of: name).name),
-      let handler = unit.store.flatMap(SCSTHandler.init(rawValue:))
-    else { return [] }
-    let counts = (state.facts[SCSTFact.exports(device)] ?? "").split(separator: " ").compactMap { Int($0) }
+        ?? (try? self.device(for: unit, of: name).name)
+    else { return nil }
+    let counts = exports(of: device)
     let own = foundPlaces(of: name).count { state.facts[SCSTFact.mapped(name, $0, unit.lun)] != nil }
-    if counts.count == 2 {
-      guard counts[1] == 0 else { return [] }
-      if counts[0] > own {
-        let isShown = state.targets.values.contains { target in
-          target.units.keys.contains { lun in
-            (target.name, lun) != (name, unit.lun) && state.facts[SCSTFact.device(target.name, lun)] == device
-          }
-        }
-        if isShown { return [] }
+    if counts.foreign > 0 { return nil }
+    return counts.shown > own && other(than: unit.lun, of: name, showing: device) != nil ? nil : device
+  }
+
+  /// Removes the devices that a run left behind that failed and could not undo it, but for those of logical units
+  /// that are there.
+  func leftovers(of target: Target, but lun: LUN? = nil) -> [Step] {
+    (state.facts[SCSTFact.leftovers(target.name)] ?? "").split(separator: "\n").compactMap { line in
+      let words = line.split(separator: " ").map(String.init)
+      guard words.count == 2, let number = try? LUN(words[0]), number != lun, target.units[number] == nil
+      else {
+        return nil
       }
+      let handler = state.facts[SCSTFact.backing(words[1])].flatMap {
+        SCSTHandler(rawValue: String($0.prefix { $0 != " " }))
+      }
+      return handler.map { step(deletion(of: words[1], $0)) }
     }
-    return [step(deletion(of: device, handler), undo: creation(of: unit, device, handler))]
   }
 
   func setUnit(_ unit: LogicalUnit, of name: TargetName) throws -> [Step] {
@@ -200,8 +224,8 @@ extension SCSTPlanner {
 
   /// The device for a logical unit.
   ///
-  /// It is called as its `device` attribute says; else like its SCSI id, if SCST takes that for a name; else as it
-  /// follows from the target and the LUN, which nothing else is called.
+  /// It is called as its `device` attribute says, or it is the one that shows the backing already; else it is called
+  /// as follows from the target and the LUN, which nothing else is called.
   func device(for unit: LogicalUnit, of name: TargetName, insteadOf old: LogicalUnit? = nil) throws -> Device
   {
     let place = "lun \(unit.lun) of \(name)"
@@ -215,14 +239,12 @@ extension SCSTPlanner {
       }
       return Device(name: given, use: try use(of: given, for: unit, handler, name, insteadOf: old))
     }
+    if handler.hasFile, case .path(let path) = unit.backing, let device = state.facts[SCSTFact.showing(path)],
+      let other = other(than: unit.lun, of: name, showing: device)
+    {
+      return Device(name: device, use: try sharing(device, unit, other))
+    }
     let derived = Identity.derived(target: name, lun: unit.lun)
-    guard let id = unit.scsiID, id != derived, SCSTToken.isDeviceName(id) else {
-      return Device(name: derived, use: try use(of: derived, for: unit, handler, name, insteadOf: old))
-    }
-    if let use = try? use(of: id, for: unit, handler, name, insteadOf: old) {
-      return Device(name: id, use: use)
-    }
-    // Another disk has the name, whatever its SCSI id is.
     return Device(name: derived, use: try use(of: derived, for: unit, handler, name, insteadOf: old))
   }
 
@@ -230,35 +252,49 @@ extension SCSTPlanner {
     of device: String, for unit: LogicalUnit, _ handler: SCSTHandler, _ name: TargetName,
     insteadOf old: LogicalUnit?
   ) throws -> Device.Use {
-    let file = if handler.hasFile, case .path(let path) = unit.backing { path } else { "" }
-    if let other = plannedTwin(of: unit, device, name) { return try sharing(device, unit, other) }
+    if let other = other(than: unit.lun, of: name, showing: device) {
+      return try sharing(device, unit, other)
+    }
     guard let found = state.facts[SCSTFact.backing(device)] else { return .new }
-    if old != nil, state.facts[SCSTFact.device(name, unit.lun)] == device,
-      deviceRemoval(of: unit, name).count == 1
+    let counts = exports(of: device)
+    // What showed it goes by this plan, and it goes with that.
+    if counts.shown > 0, counts.foreign == 0 { return .new }
+    let file = if handler.hasFile, case .path(let path) = unit.backing { path } else { "" }
+    let isSame = found == "\(handler.rawValue) \(file)"
+    // Nobody else gives a device the name that follows from this target and LUN.
+    if counts == (0, 0), isSame || device == Identity.derived(target: name, lun: unit.lun),
+      let handler = SCSTHandler(rawValue: String(found.prefix { $0 != " " }))
     {
-      return .new
+      return .leftover(handler)
     }
-    guard found == "\(handler.rawValue) \(file)" else { throw taken(device, unit, found) }
-    if state.facts[SCSTFact.exports(device)] == "0 0" { return .leftover }
-    for target in state.targets.values {
-      for (lun, other) in target.units where state.facts[SCSTFact.device(target.name, lun)] == device {
-        return try sharing(device, unit, other)
-      }
+    guard isSame else {
+      throw Failure(
+        .exists, "lun \(unit.lun) of \(name)",
+        "cannot have a device called \(device), which is there (\(found.trimmed))",
+        remedy: "give it another attribute \(SCSTAttributes.name)")
     }
-    // What showed it goes by this plan, and the device with it.
-    return state.facts[SCSTFact.exports(device)]?.hasSuffix(" 0") == true ? .new : .shared
+    return .shared
   }
 
-  /// A logical unit of another target that this plan adds with the same LUN and name, which is the same disk.
-  private func plannedTwin(of unit: LogicalUnit, _ device: String, _ name: TargetName) -> LogicalUnit? {
-    guard device != Identity.derived(target: name, lun: unit.lun) else { return nil }
-    for target in state.targets.values where target.name != name {
-      guard let other = target.units[unit.lun], state.facts[SCSTFact.device(target.name, unit.lun)] == nil,
-        (other.attributes[SCSTAttributes.name] ?? other.scsiID) == device, other.backing == unit.backing
-      else { continue }
-      return other
+  /// Another logical unit that shows a device, as it was found or as the plan has it.
+  private func other(than lun: LUN, of name: TargetName, showing device: String) -> LogicalUnit? {
+    // Only names that somebody chose can be those of several.
+    if device == Identity.derived(target: name, lun: lun), state.facts[SCSTFact.backing(device)] == nil {
+      return nil
+    }
+    for target in state.targets.values {
+      for (number, unit) in target.units where (target.name, number) != (name, lun) {
+        let shown = state.facts[SCSTFact.device(target.name, number)] ?? unit.attributes[SCSTAttributes.name]
+        if shown == device { return unit }
+      }
     }
     return nil
+  }
+
+  /// How many maps show a device: of the model's targets, and others.
+  private func exports(of device: String) -> (shown: Int, foreign: Int) {
+    let counts = (state.facts[SCSTFact.exports(device)] ?? "").split(separator: " ").compactMap { Int($0) }
+    return counts.count == 2 ? (counts[0], counts[1]) : (0, 0)
   }
 
   private func sharing(_ device: String, _ unit: LogicalUnit, _ other: LogicalUnit) throws -> Device.Use {
@@ -272,12 +308,6 @@ extension SCSTPlanner {
     return .shared
   }
 
-  private func taken(_ device: String, _ unit: LogicalUnit, _ found: String) -> Failure {
-    Failure(
-      .exists, "lun \(unit.lun)", "cannot have a device called \(device), which is there (\(found.trimmed))",
-      remedy: "give it another scsiID, or another attribute \(SCSTAttributes.name)")
-  }
-
   private func localDisk(of unit: LogicalUnit, _ place: String) throws -> Device {
     guard case .path(let path) = unit.backing, let name = path.split(separator: "/").last.map(String.init),
       name.split(separator: ":").count == 4, name.allSatisfy({ $0.isASCII && ($0.isNumber || $0 == ":") })
@@ -286,9 +316,9 @@ extension SCSTPlanner {
         .invalid, place, "is to be a local disk, which SCST knows by host:channel:id:lun",
         remedy: "name its node below /dev/bsg, such as /dev/bsg/0:0:0:0")
     }
-    let found = state.facts[SCSTFact.backing(name)] != nil
-    return Device(
-      name: name, use: !found ? .new : state.facts[SCSTFact.exports(name)] == "0 0" ? .leftover : .shared)
+    let isFound = state.facts[SCSTFact.backing(name)] != nil
+    let isUnused = state.facts[SCSTFact.exports(name)] == "0 0"
+    return Device(name: name, use: !isFound ? .new : isUnused ? .leftover(.disk) : .shared)
   }
 
   // MARK: Checks

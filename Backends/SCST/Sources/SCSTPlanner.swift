@@ -20,7 +20,7 @@ struct SCSTPlanner {
     case .disableTarget(let name): return try setEnabled(name, false)
     case .addUnit(let name, let unit): return try addUnit(unit, to: name)
     case .replaceUnit(let name, let unit, _):
-      return try removeUnit(unit.lun, from: name) + addUnit(unit, to: name, replacing: true)
+      return try replaceUnit(unit, of: name)
     case .setUnit(let name, let unit): return try setUnit(unit, of: name)
     case .resizeUnit(let name, let lun, _): return try resizeUnit(lun, of: name)
     case .removeUnit(let name, let lun, _): return try removeUnit(lun, from: name)
@@ -49,11 +49,15 @@ struct SCSTPlanner {
 
   // MARK: Commands
 
-  func command(_ path: String, _ contents: Text, _ proof: Condition? = nil) -> Operation {
+  func command(
+    _ path: String, _ contents: Text, _ proof: Condition? = nil, unless condition: Condition? = nil
+  )
+    -> Operation
+  {
     .manage(
       ManagementWrite(
         path: Text(path), contents: contents + "\n", result: Text(SCSTPaths.result), proof: proof,
-        limit: Self.limit))
+        unless: condition, limit: Self.limit))
   }
 
   func step(_ operation: Operation, undo: [Operation] = [], patience: Duration? = nil) -> Step {
@@ -79,7 +83,8 @@ struct SCSTPlanner {
   }
 
   private func createTarget(_ name: TargetName, id: UInt32?) throws -> [Step] {
-    var steps = [step(creation(of: name), undo: [deletion(of: name)])]
+    let isThere = state.targets[name]?.isUnfinished == true
+    var steps = isThere ? [] : [step(creation(of: name), undo: [deletion(of: name)])]
     guard let id else { return steps }
     if let owner = state.facts[SCSTFact.relativeID(id)] {
       throw Failure(
@@ -103,24 +108,27 @@ struct SCSTPlanner {
     return steps
   }
 
-  /// Refuses logins, closes what is open and waits for its end, and deletes the target with its maps; then the
-  /// devices that nothing else shows.
+  /// Refuses logins, closes what is open and waits for its end, and removes the logical units and then the target
+  /// with its groups.
   private func deleteTarget(_ name: TargetName) throws -> [Step] {
     let target = try target(name)
     let path = SCSTPaths.target(name)
     var steps = [set(path + "/enabled", to: "0", from: target.enabled ? "1" : nil, reads: "0")]
     steps += target.sessions.map { step(closing($0.id, of: name)) }
     steps.append(step(.wait(for: .empty(directory: Text(path + "/sessions")), limit: Self.quietLimit)))
-    steps.append(
-      step(deletion(of: name), undo: try restoration(of: target), patience: Self.quietLimit))
-    for unit in target.units.values.sorted(by: { $0.lun > $1.lun }) {
-      steps += deviceRemoval(of: unit, name)
+    let units = target.units.values.sorted { $0.lun < $1.lun }
+    for unit in units.reversed() where ownDevice(of: unit, name) != nil {
+      steps += try removal(of: unit, target)
     }
-    return steps
+    let others = units.filter { ownDevice(of: $0, name) == nil }
+    steps += leftovers(of: target)
+    return steps + [
+      step(deletion(of: name), undo: try restoration(of: target, with: others), patience: Self.quietLimit)
+    ]
   }
 
-  /// What makes a target again as it was, but for being enabled.
-  private func restoration(of target: Target) throws -> [Operation] {
+  /// What makes a target again as it was, but for being enabled, with the logical units that went with it.
+  private func restoration(of target: Target, with units: [LogicalUnit]) throws -> [Operation] {
     let name = target.name
     let path = SCSTPaths.target(name)
     var list = [creation(of: name)]
@@ -138,14 +146,17 @@ struct SCSTPlanner {
     for pattern in patterns(of: name) { list.append(addition(of: pattern, to: name)) }
     for place in foundPlaces(of: name) {
       if case .group(let group) = place { list.append(groupCreation(group, of: name)) }
-      for lun in target.units.keys.sorted() {
-        if let shown = state.facts[SCSTFact.mapped(name, place, lun)] {
-          list.append(mapping(shown, at: lun, place, of: name))
+      for unit in units {
+        if let shown = state.facts[SCSTFact.mapped(name, place, unit.lun)] {
+          list.append(mapping(shown, at: unit.lun, place, of: name))
         }
       }
       if case .group(let group) = place {
         list += members(of: group, name).map { addition(of: $0, to: group, of: name) }
       }
+    }
+    if state.facts[SCSTFact.members(name, Place.marker)] != nil {
+      list.append(groupCreation(Place.marker, of: name))
     }
     if let id = target.id { list.append(command(path + "/rel_tgt_id", "\(id)")) }
     return list

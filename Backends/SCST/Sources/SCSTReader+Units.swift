@@ -26,8 +26,10 @@ extension SCSTReader {
       }
       let initiators = readInitiators(of: group, name)
       let map = try await readMap(.group(group), initiators, of: name)
-      // What nobody is in and what shows nothing is what a run left behind that was killed, or an empty room.
-      if map.place == .nobody, map.units.isEmpty { continue }
+      // What nobody is in and what shows nothing is an empty room, or what a run left behind that was killed.
+      if map.units.isEmpty, initiators.isEmpty, map.place == .nobody || ISCSIName.isInitiator(group) {
+        continue
+      }
       groups.append(group)
       state.facts[SCSTFact.members(name, group)] = initiators.map(\.description).joined(separator: "\n")
       for initiator in initiators {
@@ -36,9 +38,27 @@ extension SCSTReader {
       }
       maps.append(map)
     }
+    dropStaleRoom(&maps, &groups, of: name)
     if !groups.isEmpty { state.facts[SCSTFact.groups(name)] = groups.joined(separator: "\n") }
     try await takeUnits(from: maps, into: &target)
     readAudiences(maps, into: &target)
+  }
+
+  /// What is shown elsewhere is in the room of what nobody sees because a run was killed; it does no harm there.
+  private mutating func dropStaleRoom(_ maps: inout [Map], _ groups: inout [String], of name: TargetName) {
+    guard case .group(let room) = Place.nobody, let index = maps.firstIndex(where: { $0.place == .nobody })
+    else {
+      return
+    }
+    let others = Set(maps.filter { $0.place != .nobody }.flatMap(\.units.keys))
+    for lun in maps[index].units.keys where others.contains(lun) {
+      maps[index].units[lun] = nil
+      state.facts[SCSTFact.mapped(name, .nobody, lun)] = nil
+    }
+    guard maps[index].units.isEmpty else { return }
+    maps.remove(at: index)
+    groups.removeAll { $0 == room }
+    state.facts[SCSTFact.members(name, room)] = nil
   }
 
   private mutating func readInitiators(of group: String, _ name: TargetName) -> [ISCSIName] {
@@ -106,7 +126,7 @@ extension SCSTReader {
               + "\(map.place.word), which is left alone")
           continue
         }
-        uses[shown.device, default: 0] += 1
+        uses[shown.device, default: 0] += map.place == .nobody ? 0 : 1
         guard target.units[lun] == nil else {
           // It is read-only when all see it so.
           if !shown.isReadOnly { target.units[lun]?.readOnly = false }
@@ -211,15 +231,17 @@ extension SCSTReader {
     guard detail.shared || detail.parameters != .none else { return }
     for (device, count) in uses {
       let exports = (try? entries(SCSTPaths.device(device) + "/exported")) ?? []
-      let foreign = exports.filter { !isOfCopyManager($0, of: device) }.count - count
+      let foreign = exports.filter { !isNobodys($0, of: device) }.count - count
       state.facts[SCSTFact.exports(device)] = "\(count) \(max(0, foreign))"
+      if case .path(let path)? = devices[device]?.backing { state.facts[SCSTFact.showing(path)] = device }
     }
   }
 
-  /// The copy manager shows every device by itself.
-  private func isOfCopyManager(_ export: String, of device: String) -> Bool {
-    let link = try? host.readLink(FilePath("\(SCSTPaths.device(device))/exported/\(export)"))
-    return link?.string.contains("/copy_manager/") == true
+  /// The copy manager shows every device by itself; the room of what nobody sees counts as far as it is read.
+  private func isNobodys(_ export: String, of device: String) -> Bool {
+    let link = try? host.readLink(FilePath("\(SCSTPaths.device(device))/exported/\(export)")).string
+    guard let link, case .group(let room) = Place.nobody else { return false }
+    return link.contains("/copy_manager/") || link.contains("/ini_groups/\(room)/")
   }
 
   mutating func readShared(driver files: [String]) async throws {
@@ -250,14 +272,27 @@ extension SCSTReader {
       let file = try await value(path + "/filename") ?? ""
       state.facts[SCSTFact.backing(device)] = "\(handler) \(file)"
       if uses[device] == nil {
-        let exports = try entries(path + "/exported").filter { !isOfCopyManager($0, of: device) }
+        let exports = try entries(path + "/exported").filter { !isNobodys($0, of: device) }
         state.facts[SCSTFact.exports(device)] = "0 \(exports.count)"
         if exports.isEmpty { unused.append(device) }
       }
     }
     if !unused.isEmpty {
+      noteLeftovers(Set(unused.filter { $0.utf8.count == 16 && $0.allSatisfy(\.isHexDigit) }))
       state.remarks.append(
         "SCST has devices that no target shows: \(unused.sorted().joined(separator: ", "))")
+    }
+  }
+
+  /// Finds out of which target's logical units a run that failed left devices behind.
+  private mutating func noteLeftovers(_ devices: Set<String>) {
+    guard !devices.isEmpty else { return }
+    for name in state.targets.keys {
+      let found = Capabilities.scst.luns.compactMap { try? LUN($0) }.compactMap { lun in
+        let device = Identity.derived(target: name, lun: lun)
+        return devices.contains(device) ? "\(lun) \(device)" : nil
+      }
+      if !found.isEmpty { state.facts[SCSTFact.leftovers(name)] = found.joined(separator: "\n") }
     }
   }
 

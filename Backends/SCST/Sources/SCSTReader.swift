@@ -74,7 +74,7 @@ struct SCSTReader {
 
   /// The last name of what a link leads to; nil when there is no link.
   func linkName(_ path: String) -> String? {
-    (try? host.readLink(FilePath(path)))?.lastComponent?.string
+    (try? host.readLink(FilePath(path)))?.string.split(separator: "/").last.map(String.init)
   }
 
   // MARK: The driver
@@ -122,6 +122,10 @@ struct SCSTReader {
     try await readPlaces(into: &target)
     try await readSessions(into: &target)
     if detail.parameters.contains(name) { try await readSettings(into: &target, files) }
+    // add_target came through, and nothing behind it: not even the relative id.
+    target.isUnfinished =
+      target.id == nil && target.units.isEmpty && target.initiators.isEmpty && target.chap.isEmpty
+      && target.sessions.isEmpty && state.facts[SCSTFact.portals(name)] == nil && enabled.last != name
     state.targets[name] = target
   }
 
@@ -130,6 +134,7 @@ struct SCSTReader {
     -> CHAPAccounts
   {
     var accounts = CHAPAccounts()
+    var numbered: [String] = []
     let place = name.map { "target \($0)" } ?? "discovery"
     for (direction, kind) in [(CHAPDirection.incoming, "IncomingUser"), (.outgoing, "OutgoingUser")] {
       for file in files where file.isNumbered(kind) {
@@ -143,12 +148,13 @@ struct SCSTReader {
           state.remarks.append("\(place) has a CHAP account with a name that cannot be handled")
           continue
         }
-        state.facts[SCSTFact.account(name, direction, user)] = file
+        if direction == .incoming { numbered.append(file) }
         let secret = words.count == 2 ? Secret(words[1].utf8) : nil
         let account = secret.flatMap { try? CHAPAccount(user: user, secret: $0) } ?? CHAPAccount(user: user)
         if direction == .incoming { accounts.incoming.append(account) } else { accounts.outgoing = account }
       }
     }
+    if !numbered.isEmpty { state.facts[SCSTFact.accounts(name)] = numbered.joined(separator: "\n") }
     return accounts
   }
 
@@ -159,13 +165,14 @@ struct SCSTReader {
     for file in files where file.isNumbered("allowed_portal") {
       guard let pattern = try await value("\(SCSTPaths.target(name))/\(file)") else { continue }
       patterns.append(pattern)
+      state.facts[SCSTFact.portalFile(name)] = patterns.count == 1 ? file : nil
       guard let found = PortalPattern(asFound: pattern) else {
         state.remarks.append("target \(name) has a portal pattern that cannot be handled (\(pattern))")
         continue
       }
       portals.formUnion(found.portals(port: port))
     }
-    state.facts[SCSTFact.portals(name)] = patterns.isEmpty ? nil : patterns.joined(separator: "\n")
+    state.facts[SCSTFact.portals(name)] = patterns.isEmpty ? nil : patterns.sorted().joined(separator: "\n")
     return patterns.isEmpty ? PortalPattern.any.portals(port: port) : portals
   }
 
@@ -220,6 +227,13 @@ extension String {
   /// Whether it is a kind, or the kind and a number behind it: `IncomingUser`, `IncomingUser1`.
   func isNumbered(_ kind: String) -> Bool {
     hasPrefix(kind) && dropFirst(kind.count).allSatisfy { $0.isASCII && $0.isNumber }
+  }
+}
+
+extension ISCSIName {
+  /// Whether a text is the name of an initiator, as Quartet calls the groups that it makes.
+  static func isInitiator(_ text: String) -> Bool {
+    ["iqn.", "eui.", "naa."].contains(where: text.hasPrefix)
   }
 }
 
