@@ -100,11 +100,17 @@ let package = Package(
     tests("HostRecordingTests", ["HostInterface", "HostRecording", "Simulation", system]),
     tests("SimulationTests", ["HostInterface", "Simulation", system]),
     tests("TargetCoreTests", ["HostInterface", "TargetCore"]),
-    tests("StateFileTests", ["HostInterface", "TargetCore", "StateFile", "Yams"]),
+    tests("StateFileTests", ["HostInterface", "TargetCore", "StateFile", "Yams", system]),
     tests(
       "QuartetTests",
       ["HostInterface", "TargetCore", "Quartet", "BackendRegistry", "Simulation", "STGTSimulator", system]),
     tests("CLITests", ["HostInterface", "LinuxHost", "quartet-cli", system]),
+    tests(
+      "VMTests",
+      [
+        "GuestProtocol", "HostInterface", "LinuxHost", "Quartet", "TargetCore", "VirtualMachine", "dev",
+        "guest-agent", system,
+      ]),
     .testTarget(
       name: "TidyTests", dependencies: ["BackendRegistry", "TargetCore", system],
       exclude: ["CodeForms.txt", "ImportForms.txt"], swiftSettings: settings),

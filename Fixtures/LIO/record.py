@@ -99,7 +99,10 @@ class Recorder:
             if name.endswith("/"):
                 if deep and name not in ("statistics/", "fabric_statistics/"):
                     self.show(whole[:-1], deep)
-            elif "@ -> " not in name:
+            elif "@ -> " in name:
+                link = os.path.join(path, name.split("@ -> ")[0])
+                self.attempt("readlink", lambda: os.readlink(link), path=link)
+            else:
                 self.read(whole)
 
     # Steps
@@ -138,6 +141,12 @@ class Recorder:
                 self.read(path)
         elif verb == "list":
             self.list(path)
+        elif verb == "status":
+            kinds = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFBLK: "blockDevice"}
+            for path in rest:
+                found = os.stat(path) if os.path.exists(path) else None
+                told = found and {"kind": kinds[stat.S_IFMT(found.st_mode)], "size": 4096, "identity": path}
+                self.entry("status", path=path, **({"status": told} if told else {}))
         elif verb in ("show", "tree"):
             self.show(path, verb == "tree")
         elif verb == "modprobe":

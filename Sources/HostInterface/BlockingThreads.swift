@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 
 /// A task executor whose threads may block: calls into /proc, sysfs and configfs wait inside the kernel.
-final class BlockingThreads: TaskExecutor {
+package final class BlockingThreads: TaskExecutor {
   private struct Queue: Sendable {
     var jobs: [UnownedJob] = []
     var ended = false
@@ -41,13 +41,30 @@ final class BlockingThreads: TaskExecutor {
     return true
   }
 
+  /// Runs a body to its end on the calling thread, with all that it awaits.
+  ///
+  /// A command does one thing after the other: a pool of threads would cost it a quarter of its time.
+  ///
+  /// - Parameter started: Called with the task before it runs, so that it can be cancelled.
+  package static func runHere(
+    _ body: sending @escaping () async -> Void, started: (Task<Void, Never>) -> Void
+  ) {
+    let here = BlockingThreads(count: 1)
+    let task = Task(executorPreference: here) {
+      await body()
+      here.end()
+    }
+    started(task)
+    here.work()
+  }
+
   /// Lets the threads end when the jobs queued so far have run.
   func end() {
     queue.withLock { $0.ended = true }
     for _ in 0..<count { wake.signal() }
   }
 
-  func enqueue(_ job: consuming ExecutorJob) {
+  package func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
     queue.withLock { $0.jobs.append(job) }
     wake.signal()

@@ -17,17 +17,51 @@ public struct Text: Sendable, Hashable {
     case variable(Variable)
   }
 
-  var pieces: [Piece]
+  /// Most texts are one literal, and a plan of ten thousand logical units holds half a million of them.
+  private enum Storage: Sendable, Hashable {
+    case literal(String)
+    case pieces([Piece])
+  }
+
+  private var storage: Storage
+
+  /// Text of pieces; literals side by side become one.
+  init(_ pieces: [Piece]) {
+    var merged: [Piece] = []
+    for piece in pieces where piece != .literal("") {
+      if case .literal(let text) = piece, case .literal(let before)? = merged.last {
+        merged[merged.count - 1] = .literal(before + text)
+      } else {
+        merged.append(piece)
+      }
+    }
+    switch (merged.first, merged.count) {
+    case (nil, _): storage = .literal("")
+    case (.literal(let text), 1): storage = .literal(text)
+    default: storage = .pieces(merged)
+    }
+  }
+
+  var pieces: [Piece] {
+    get {
+      switch storage {
+      case .literal(let text): [.literal(text)]
+      case .pieces(let pieces): pieces
+      }
+    }
+    set { self = Text(newValue) }
+  }
 
   /// Text of one literal.
-  public init(_ literal: String) { pieces = [.literal(literal)] }
+  public init(_ literal: String) { storage = .literal(literal) }
 
   /// Text of one secret.
-  public init(_ secret: Secret) { pieces = [.secret(secret)] }
+  public init(_ secret: Secret) { storage = .pieces([.secret(secret)]) }
 
   /// The text as it may be shown.
   public var display: String {
-    pieces.map { piece in
+    if case .literal(let text) = storage { return text }
+    return pieces.map { piece in
       switch piece {
       case .literal(let text): text
       case .secret(let secret): secret.description
@@ -38,12 +72,14 @@ public struct Text: Sendable, Hashable {
 
   /// Whether a secret is part of it.
   public var holdsSecret: Bool {
-    pieces.contains { if case .secret = $0 { true } else { false } }
+    guard case .pieces(let pieces) = storage else { return false }
+    return pieces.contains { if case .secret = $0 { true } else { false } }
   }
 
   /// The length in bytes of its literals and secrets; a variable counts nothing.
   public var fixedByteCount: Int {
-    pieces.reduce(0) { sum, piece in
+    if case .literal(let text) = storage { return text.utf8.count }
+    return pieces.reduce(0) { sum, piece in
       switch piece {
       case .literal(let text): sum + text.utf8.count
       case .secret(let secret): sum + secret.count
@@ -57,7 +93,7 @@ public struct Text: Sendable, Hashable {
   /// - Parameter variables: The values bound so far.
   /// - Throws: ``Failure`` when a variable is not bound, which is a defect of the plan.
   public func bytes(_ variables: [Variable: String]) throws -> [UInt8] {
-    if pieces.count == 1, case .literal(let text) = pieces[0] { return Array(text.utf8) }
+    if case .literal(let text) = storage { return Array(text.utf8) }
     var bytes: [UInt8] = []
     for piece in pieces {
       switch piece {
@@ -83,34 +119,50 @@ extension Text: ExpressibleByStringInterpolation {
   /// Collects the parts of an interpolated literal.
   public struct StringInterpolation: StringInterpolationProtocol {
     var pieces: [Piece] = []
+    /// The literal that is being put together; most texts never have another piece.
+    private var literal = ""
+
+    /// The text so far.
+    var text: Text { pieces.isEmpty ? Text(literal) : Text(pieces + [.literal(literal)]) }
+
+    private mutating func append(_ piece: Piece) {
+      if !literal.isEmpty { pieces.append(.literal(literal)) }
+      literal = ""
+      pieces.append(piece)
+    }
 
     /// Starts an empty text.
     public init(literalCapacity: Int, interpolationCount: Int) {}
     /// Adds literal text.
     public mutating func appendLiteral(_ literal: String) {
-      if !literal.isEmpty { pieces.append(.literal(literal)) }
+      self.literal += literal
     }
     /// Adds a value's description.
     public mutating func appendInterpolation(_ value: some CustomStringConvertible) {
-      pieces.append(.literal(value.description))
+      literal += value.description
     }
     /// Adds a secret, masked in ``Text/display``.
-    public mutating func appendInterpolation(_ secret: Secret) { pieces.append(.secret(secret)) }
+    public mutating func appendInterpolation(_ secret: Secret) { append(.secret(secret)) }
     /// Adds a variable that an earlier step binds.
-    public mutating func appendInterpolation(_ variable: Variable) { pieces.append(.variable(variable)) }
+    public mutating func appendInterpolation(_ variable: Variable) { append(.variable(variable)) }
     /// Adds another text with its secrets and variables.
-    public mutating func appendInterpolation(_ text: Text) { pieces += text.pieces }
+    public mutating func appendInterpolation(_ text: Text) {
+      for piece in text.pieces {
+        if case .literal(let more) = piece { literal += more } else { append(piece) }
+      }
+    }
   }
 
   /// Text from a literal.
   public init(stringLiteral value: String) { self.init(value) }
   /// Text from an interpolated literal.
-  public init(stringInterpolation: StringInterpolation) { pieces = stringInterpolation.pieces }
+  public init(stringInterpolation: StringInterpolation) { self = stringInterpolation.text }
 
   /// Joins two texts.
   public static func + (left: Text, right: Text) -> Text {
-    var sum = left
-    sum.pieces += right.pieces
-    return sum
+    if case .literal(let first) = left.storage, case .literal(let second) = right.storage {
+      return Text(first + second)
+    }
+    return Text(left.pieces + right.pieces)
   }
 }

@@ -168,7 +168,9 @@ struct FileTree {
 }
 
 extension FilePath {
-  /// The names between the slashes. By bytes: `components` takes most of the time of a sweep over thousands of calls.
+  /// The names between the slashes.
+  ///
+  /// By bytes: `components` takes most of the time of a sweep over thousands of calls.
   fileprivate var names: [String] {
     string.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
   }

@@ -38,6 +38,12 @@ public struct ConformanceWorld: Sendable {
   /// Attributes of targets and logical units that the implementation takes and does not tell.
   public var untoldAttributes: Set<String>
 
+  /// Of how many calls one is disturbed, where a case disturbs every call; 1 is all of them.
+  ///
+  /// Where ``reset`` takes
+  /// long, more makes the suite bearable: cases begin at different calls.
+  public var stride: Int
+
   /// A world in which nothing is known but how to reset it and how to make backings.
   public init(
     _ descriptor: BackendDescriptor, settings: [String: String] = [:], on host: any Host,
@@ -57,5 +63,6 @@ public struct ConformanceWorld: Sendable {
     unitValues = [:]
     untoldFields = []
     untoldAttributes = []
+    stride = 1
   }
 }

@@ -20,7 +20,7 @@ extension LiveState {
     case .deny(let name, let initiator): targets[name]?.initiators.remove(initiator)
     case .setAccount(let name, let direction, let account, _):
       accounts.insert(account.user)
-      withAccounts(of: name) { $0.set(CHAPAccount(user: account.user), direction) }
+      withAccounts(of: name) { $0.set(account, direction) }
     case .clearAccount(let name, let direction, let user):
       withAccounts(of: name) { $0.clear(user, direction) }
     case .addPortal(let name, let portal):
@@ -46,7 +46,11 @@ extension CHAPAccounts {
   mutating func set(_ account: CHAPAccount, _ direction: CHAPDirection) {
     switch direction {
     case .incoming:
-      if !incoming.contains(where: { $0.user == account.user }) { incoming.append(account) }
+      if let index = incoming.firstIndex(where: { $0.user == account.user }) {
+        incoming[index] = account
+      } else {
+        incoming.append(account)
+      }
     case .outgoing: outgoing = account
     }
   }

@@ -30,8 +30,9 @@ enum Accelerator: String {
 
   private static func kvmRuns(_ kernel: GuestKernel) async -> Bool {
     guard (try? FileDescriptor.open("/dev/kvm", .readWrite).close()) != nil else { return false }
-    let trial = try? Machine(GuestConfiguration(), kernel, .kvm, ["probe": "1"])
-    guard let trial, await trial.ended.value(limit: .seconds(5)) != nil else { return false }
-    return trial.log.text.contains(Initramfs.probeAnswer)
+    guard let trial = try? Machine(GuestConfiguration(), kernel, .kvm, ["probe": "1"]) else { return false }
+    defer { trial.cutPower() }
+    return await trial.ended.value(limit: .seconds(5)) != nil
+      && trial.log.text.contains(Initramfs.probeAnswer)
   }
 }

@@ -18,6 +18,11 @@ public final class Guest: Sendable {
   /// Whether this process runs in such a guest.
   public static var isHere: Bool { getenv("QUARTET_IN_VM") != nil }
 
+  /// Whether tests may start guests: not in a guest, and not with `QUARTET_VM=0` in the environment.
+  public static var isWanted: Bool {
+    !isHere && getenv("QUARTET_VM").map { String(cString: $0) } != "0"
+  }
+
   private let name: String
   private let machine: Machine
   private let timer: Task<Void, Never>
@@ -34,10 +39,13 @@ public final class Guest: Sendable {
     let machine = try Machine(configuration, kernel, accelerator, ["agent": agent.string])
     let guest = Guest(configuration, machine)
     switch await machine.ready.value(limit: configuration.startLimit) {
-    case true?: return guest
-    case false?: throw guest.gone("ended before it served a command")
+    case true?:
+      return guest
+    case false?:
+      throw guest.gone("ended before it served a command")
+    case nil where Task.isCancelled:
+      throw Failure(.interrupted, configuration.name, "its power was cut, because the run was interrupted")
     case nil:
-      guest.cutPower()
       throw Failure(
         .timedOut, configuration.name, "serves no command after \(configuration.startLimit)",
         answer: guest.log.ending(10))
@@ -49,6 +57,7 @@ public final class Guest: Sendable {
     self.machine = machine
     let limit = configuration.lifeLimit
     timer = Task { [weak machine] in
+      _ = await machine?.ready.value(limit: configuration.startLimit)
       if (try? await Task.sleep(for: limit)) != nil { machine?.cutPower() }
     }
   }

@@ -15,7 +15,7 @@ public struct GuestConfiguration: Sendable {
   public var network: VirtualNetwork.Port?
   /// How long it may take to serve its first command.
   public var startLimit = Duration.seconds(90)
-  /// How long it may exist; then its power is cut.
+  /// How long it may serve commands; then its power is cut.
   public var lifeLimit = Duration.seconds(900)
 
   /// A guest with one processor, 768 MiB, and neither disks nor network.
@@ -24,12 +24,11 @@ public struct GuestConfiguration: Sendable {
   /// What QEMU is to be told, for descriptors from ``Emulator/Number/firstPassed`` on: the initramfs, the disks,
   /// the network.
   func arguments(_ kernel: GuestKernel, _ accelerator: Accelerator, _ words: [String: String]) -> [String] {
-    let line = kernelLine(kernel, accelerator, words)
     var arguments = [
       "-machine", "microvm,rtc=on,ioapic2=on", "-accel", accelerator.argument, "-cpu", "max",
       "-smp", "\(processors)", "-m", "\(memory)", "-nodefaults", "-no-user-config", "-display", "none",
       "-no-reboot", "-kernel", kernel.image.string, "-initrd", "/proc/self/fd/\(Emulator.Number.firstPassed)",
-      "-append", line,
+      "-append", kernelLine(kernel, accelerator, words),
       "-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap",
       "-device", "virtio-9p-device,fsdev=root,mount_tag=root",
     ]
@@ -54,6 +53,14 @@ public struct GuestConfiguration: Sendable {
 
   /// The descriptors that go with ``arguments(_:_:_:)``, without the initramfs.
   var files: [FileDescriptor] { disks.map(\.file) + (network.map { [$0.theirs] } ?? []) }
+
+  /// The initramfs in a file without a name, to be closed by the caller.
+  func initramfs(_ kernel: GuestKernel) throws -> FileDescriptor {
+    let initramfs = try Initramfs(kernel, disks: !disks.isEmpty, network: network != nil)
+    let file = try unnamedFile()
+    try file.writeAll(initramfs.bytes)
+    return file
+  }
 
   private func kernelLine(
     _ kernel: GuestKernel, _ accelerator: Accelerator, _ words: [String: String]

@@ -61,14 +61,17 @@ public struct GuestKernel: Sendable {
         .unavailable, "kernel of the virtual machine", "this is no Debian: there is no apt-get",
         remedy: "leave the tests in the virtual machine out with QUARTET_VM=0")
     }
-    // The meta package's one dependency is the image itself; apt-get(8) download installs nothing.
+    // The meta package's one dependency is the image itself; apt-get(8) download installs nothing. Its lists may
+    // be missing, or name a version that is gone.
     let script = """
       cd "$1"
-      image=$(apt-cache show --no-all-versions linux-image-amd64 | sed -n 's/^Depends: *\\([^ ,]*\\).*/\\1/p')
-      test -n "$image" || { echo 'no package linux-image-amd64; run apt-get update' >&2; exit 1; }
-      apt-get -q -o APT::Sandbox::User=root download "$image" >&2
-      dpkg-deb -x "$image"_*.deb .
-      rm -rf "$image"_*.deb usr
+      download() {
+        image=$(apt-cache show --no-all-versions linux-image-amd64 | sed -n 's/^Depends: *\\([^ ,]*\\).*/\\1/p')
+        test -n "$image" && apt-get -q -o APT::Sandbox::User=root download "$image"
+      }
+      download >&2 || { apt-get -q update; download; } >&2
+      dpkg-deb -x linux-image-*.deb .
+      rm -r linux-image-*.deb usr
       """
     try await run(host, ["sh", "-e", "-c", script, "sh", directory.string])
   }

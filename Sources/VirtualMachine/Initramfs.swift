@@ -88,8 +88,11 @@ struct Initramfs {
       busybox ip link set eth0 up
     fi
     if [ -n "$(word shell)" ]; then
-      cd "$(word shell)" || cd /
-      busybox setsid busybox cttyhack sh -i
+      cd "$(word shell)"
+      export TERM=vt220 QUARTET_IN_VM=1
+      shell=/bin/bash
+      [ -x $shell ] || shell=/bin/sh
+      busybox setsid /run/quartet/busybox cttyhack $shell -i
     else
       for port in /sys/class/virtio-ports/*; do
         [ "$(busybox cat $port/name)" = quartet.agent ] && "$(word agent)" /dev/${port##*/}

@@ -28,11 +28,8 @@ final class Machine: Sendable {
     _ configuration: GuestConfiguration, _ kernel: GuestKernel, _ accelerator: Accelerator,
     _ words: [String: String]
   ) throws {
-    let initramfs = try Initramfs(
-      kernel, disks: !configuration.disks.isEmpty, network: configuration.network != nil)
-    let archive = try unnamedFile()
+    let archive = try configuration.initramfs(kernel)
     defer { try? archive.close() }
-    try archive.writeAll(initramfs.bytes)
     emulator = try Emulator(
       configuration.arguments(kernel, accelerator, words) + Self.connections,
       passing: [archive] + configuration.files)
@@ -77,7 +74,10 @@ final class Machine: Sendable {
           Glibc.send(emulator.agent.rawValue, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
         }
         guard sent > 0 else {
-          throw Failure.system(Errno(rawValue: errno), "guest agent", "takes no message")
+          let cause = Errno(rawValue: errno)
+          throw Failure(
+            .unavailable, "guest agent", "takes no message", answer: "\(cause) (errno \(cause.rawValue))",
+            errno: cause)
         }
         rest = rest.dropFirst(sent)
       }

@@ -6,6 +6,8 @@ final class Promise<Value: Sendable>: Sendable {
   private struct State {
     var value: Value?
     var waiting: [UInt64: CheckedContinuation<Value?, Never>] = [:]
+    /// Those who gave up before they began to wait.
+    var late: Set<UInt64> = []
     var next: UInt64 = 0
   }
   private let state = Mutex(State())
@@ -31,12 +33,15 @@ final class Promise<Value: Sendable>: Sendable {
       try? await Task.sleep(for: limit)
       if !Task.isCancelled { giveUp(number) }
     }
-    defer { timer.cancel() }
+    defer {
+      timer.cancel()
+      state.withLock { _ = $0.late.remove(number) }
+    }
     return await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
         let ready: Value?? = state.withLock { state in
           if let value = state.value { return .some(value) }
-          if Task.isCancelled || limit <= .zero { return .some(nil) }
+          if state.late.remove(number) != nil || limit <= .zero { return .some(nil) }
           state.waiting[number] = continuation
           return nil
         }
@@ -48,6 +53,11 @@ final class Promise<Value: Sendable>: Sendable {
   }
 
   private func giveUp(_ number: UInt64) {
-    state.withLock { $0.waiting.removeValue(forKey: number) }?.resume(returning: nil)
+    let waiting = state.withLock { state in
+      let waiting = state.waiting.removeValue(forKey: number)
+      if waiting == nil { state.late.insert(number) }
+      return waiting
+    }
+    waiting?.resume(returning: nil)
   }
 }

@@ -32,8 +32,20 @@ struct VMCommand: AsyncParsableCommand {
   @Flag(help: "Print the kernel's log to standard error at the end.")
   var log = false
 
+  @Flag(help: "Start a shell on this terminal instead of a command; Ctrl-A X cuts its power.")
+  var shell = false
+
   @Argument(help: "The program and its arguments, after --.")
-  var command: [String]
+  var command: [String] = []
+
+  func validate() throws {
+    guard shell == command.isEmpty else {
+      throw ValidationError("either --shell or a program is needed")
+    }
+    guard (0...16).contains(disks), diskSize > 0, processors > 0, memory >= 256, limit > 0 else {
+      throw ValidationError("at most 16 disks, at least 256 MiB of memory, and all other numbers above 0")
+    }
+  }
 
   func run() async throws {
     let kernel = try await GuestKernel.prepare()
@@ -43,6 +55,9 @@ struct VMCommand: AsyncParsableCommand {
     configuration.lifeLimit = .seconds(limit + 60)
     configuration.disks = try (0..<disks).map {
       try ScratchDisk(serial: "disk\($0)", size: Int64(diskSize) << 20)
+    }
+    if shell {
+      try await GuestConsole.enter(configuration, on: kernel, directory: try Self.currentDirectory())
     }
     let guest = try await Guest.start(configuration, on: kernel)
     let status: Int32

@@ -15,16 +15,14 @@ private nonisolated(unsafe) let signals: UnsafeMutablePointer<sem_t> = {
 /// A handler, and not a blocked signal: threads of Swift's own exist before this code runs, and commands that are
 /// started would inherit what is blocked.
 enum Interruption {
-  /// Runs a body that the first signal cancels.
-  static func cancelling(_ body: @escaping @Sendable () async throws -> Void) async throws {
+  /// Lets the first signal cancel a task.
+  static func cancels(_ task: Task<Void, Never>) {
     _ = signals
     var action = sigaction()
     action.__sigaction_handler.sa_handler = { _ in sem_post(signals) }
     action.sa_flags = SA_RESTART
     for signal in [SIGINT, SIGTERM, SIGHUP] { sigaction(signal, &action, nil) }
-    let task = Task { try await body() }
     watch(Watch { task.cancel() })
-    try await task.value
   }
 
   private final class Watch: Sendable {

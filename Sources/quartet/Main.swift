@@ -5,24 +5,30 @@ import HostInterface
 /// The command line's entry: parses, runs, and turns a failure into one line and an exit status.
 @main
 struct Main {
-  static func main() async {
+  static func main() {
     do {
-      try await Interruption.cancelling {
-        var command = try QuartetCommand.parseAsRoot()
-        if var asynchronous = command as? any AsyncParsableCommand {
-          try await asynchronous.run()
-        } else {
-          try command.run()
-        }
-      }
-    } catch let failure as Failure {
+      var command = try QuartetCommand.parseAsRoot()
+      guard let asynchronous = command as? any AsyncParsableCommand else { return try command.run() }
+      BlockingThreads.runHere({ await run(asynchronous) }, started: Interruption.cancels)
+    } catch {
+      end(with: error)
+    }
+  }
+
+  private static func run(_ command: any AsyncParsableCommand) async {
+    var command = command
+    do { try await command.run() } catch { end(with: error) }
+  }
+
+  private static func end(with error: any Error) -> Never {
+    switch error {
+    case let failure as Failure:
       Report.failure(failure)
       exit(ExitStatus(failure).rawValue)
-    } catch is CancellationError {
+    case is CancellationError:
       Report.failure(Failure(.interrupted, "quartet", "interrupted, nothing was left half done"))
       exit(ExitStatus.interrupted.rawValue)
-    } catch {
-      QuartetCommand.exit(withError: error)
+    default: QuartetCommand.exit(withError: error)
     }
   }
 }

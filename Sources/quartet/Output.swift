@@ -21,10 +21,11 @@ enum Output {
     guard !rows.isEmpty else { return }
     let all = [heading] + rows
     let widths = heading.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
-    for row in all {
-      let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
-      text(cells.joined(separator: "  ").trimmedEnd + "\n")
-    }
+    text(
+      all.map { row in
+        let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
+        return cells.joined(separator: "  ").trimmedEnd + "\n"
+      }.joined())
   }
 
   /// The targets that a command is about.
@@ -52,7 +53,9 @@ enum Output {
   }
 
   /// Prints changes, one a line: `+` adds, `-` takes away, `~` sets.
-  static func list(_ changes: [Change]) { for change in changes { text("\(mark(change)) \(change)\n") } }
+  static func list(_ changes: [Change]) {
+    text(changes.map { "\(mark($0)) \($0)\n" }.joined())
+  }
 
   static func mark(_ change: Change) -> String {
     if change.removes { return "-" }

@@ -28,7 +28,9 @@ final class Workbench: Sendable {
 
   init(daemon wanted: Bool = true) async throws {
     var template = Array("/tmp/quartet-cli-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw Failure.system(Errno(rawValue: errno), "/tmp", "cannot make a folder") }
+    guard mkdtemp(&template) != nil else {
+      throw Failure.system(Errno(rawValue: errno), "/tmp", "cannot make a folder")
+    }
     folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     socket = folder + "/socket"
     port = try Self.freePort()
@@ -64,7 +66,8 @@ final class Workbench: Sendable {
   /// Makes a file of zeros and returns its path.
   func file(_ name: String, size: Int = 1 << 20) throws -> String {
     let path = folder + "/" + name
-    let descriptor = try FileDescriptor.open(path, .readWrite, options: .create, permissions: [.ownerReadWrite])
+    let descriptor = try FileDescriptor.open(
+      path, .readWrite, options: .create, permissions: [.ownerReadWrite])
     defer { try? descriptor.close() }
     try descriptor.resize(to: Int64(size))
     return path
@@ -121,7 +124,9 @@ final class Workbench: Sendable {
         bind(socket, $0, length) == 0 ? getsockname(socket, $0, &length) : -1
       }
     }
-    guard result == 0 else { throw Failure.system(Errno(rawValue: errno), "127.0.0.1", "cannot find a free port") }
+    guard result == 0 else {
+      throw Failure.system(Errno(rawValue: errno), "127.0.0.1", "cannot find a free port")
+    }
     return address.sin_port.bigEndian
   }
 }

@@ -3,7 +3,7 @@ enum ImportTable {
   /// Modules that are programs: they may print, and exit.
   static let programs: Set<String> = ["quartet", "dev", "example", "guest-agent"]
 
-  /// By module, without what every one may import. Backends, simulators and tests follow from their names.
+  /// By module, without what every one may import; backends, simulators and tests follow from their names.
   private static let modules: [String: Set<String>] = [
     "HostInterface": [],
     "LinuxHost": ["HostInterface", "CLibAIO", "CLibKmod", "CLibUdev", "Subprocess"],
@@ -41,7 +41,9 @@ enum ImportTable {
     for backend in backends {
       if module == backend + "Backend" { return inBackends }
       // A simulator that knew its backend would share its misreadings.
-      if module == backend + "Simulator" { return everywhere.union(["HostInterface", "Simulation"]) }
+      if module == backend + "Simulator" {
+        return everywhere.union(["HostInterface", "Simulation", "FoundationEssentials"])
+      }
     }
     return nil
   }

@@ -9,7 +9,9 @@ extension STGTBackend {
     do {
       text = try await show(question, by: .socket, host)
     } catch let failure as Failure where failure.code == .garbled && host.executable("tgtadm") != nil {
-      text = try await show(question, by: .tgtadm, host)
+      // Where tgtadm gets no further, what the socket did tells more than what tgtadm makes of it.
+      guard let answer = try? await show(question, by: .tgtadm, host) else { throw failure }
+      text = answer
       transport = .tgtadm
     }
     var state = try ShowText.targets(text)

@@ -57,7 +57,7 @@ extension STGTPlanner {
     let users = places(using: user)
     if !state.accounts.contains(user) {
       steps.append(try newAccount(account))
-    } else if users.isEmpty {
+    } else if users.isEmpty, account.secret != nil {
       steps += [try deleteAccount(user), try newAccount(account)]
     } else if rewrite {
       let around = try users.map { try taking(user, from: $0, comesBack: true) }

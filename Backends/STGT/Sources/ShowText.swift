@@ -5,6 +5,8 @@ import TargetCore
 struct ShowText {
   private var state = LiveState()
   private var target: Target?
+  /// Whether the lines are those of a target that cannot be handled.
+  private var skips = false
   private var unit: LogicalUnit?
   private var session: Session?
   private var section = Section.none
@@ -16,19 +18,24 @@ struct ShowText {
   /// - Throws: ``Failure`` with code `garbled` when the text is none that tgtd prints.
   static func targets(_ text: String) throws -> LiveState {
     var parser = ShowText()
-    for line in text.split(separator: "\n", omittingEmptySubsequences: true) { try parser.take(line) }
+    // By bytes here and below: of a thousand logical units these are 16,000 lines.
+    for line in text.utf8.split(separator: UInt8(ascii: "\n")) { try parser.take(Substring(line)) }
     parser.endTarget()
     return parser.state
   }
 
   private mutating func take(_ line: Substring) throws {
-    let indentation = line.prefix { $0 == " " }.count
-    let words = line.dropFirst(indentation)
+    let words = line.utf8.drop { $0 == UInt8(ascii: " ") }
+    let indentation = line.utf8.count - words.count
+    try take(Substring(words), indentation: indentation, line)
+  }
+
+  private mutating func take(_ words: Substring, indentation: Int, _ line: Substring) throws {
     switch indentation {
     case 0: try beginTarget(words)
     case 4: beginSection(words)
     default:
-      guard target != nil else { throw garbled(line) }
+      guard target != nil || skips else { throw garbled(line) }
       takeDetail(words, indentation: indentation)
     }
   }
@@ -41,11 +48,14 @@ struct ShowText {
     endTarget()
     // Target 1: iqn.2001-04.com.example:disk
     let parts = words.split(separator: " ", maxSplits: 2)
-    guard parts.count == 3, parts[0] == "Target", parts[1].hasSuffix(":"),
+    guard parts.count >= 2, parts[0] == "Target", parts[1].hasSuffix(":"),
       let tid = UInt32(parts[1].dropLast())
     else { throw garbled(words) }
-    guard let name = TargetName(asFound: parts[2]) else {
-      state.remarks.append("target \(tid) has a name that cannot be handled (\(parts[2].prefix(80)))")
+    // tgtd takes any name, an empty one too.
+    let text = parts.count == 3 ? parts[2] : ""
+    guard let name = TargetName(asFound: text) else {
+      state.remarks.append("target \(tid) has a name that cannot be handled (\(text.prefix(80)))")
+      skips = true
       return
     }
     target = Target(name: name, id: tid)
@@ -56,7 +66,7 @@ struct ShowText {
     endSession()
     section = .none
     if let target { state.targets[target.name] = target }
-    target = nil
+    (target, skips) = (nil, false)
   }
 
   private mutating func endUnit() {
@@ -162,8 +172,10 @@ struct ShowText {
     if text != accessWord(initiator) { state.facts[spelling(of: initiator, target: name)] = text }
   }
 
-  /// tgtd matches nobody with a prefix of all bits or none, nor with bits set behind the prefix.
+  /// tgtd matches nobody with a prefix of all bits or none, nor with bits set behind the prefix, nor with `all` in
+  /// small letters.
   private static func matchesSomebody(_ text: String, _ initiator: Initiator) -> Bool {
+    if initiator == .all { return text == "ALL" }
     guard let slash = text.firstIndex(of: "/") else { return true }
     guard case .network(let address, _) = initiator else { return false }
     return IPAddress(text[..<slash].filter { $0 != "[" && $0 != "]" }) == address
@@ -179,8 +191,10 @@ extension LogicalUnit {
     case "SCSI SN": serial = String(value)
     case "Size":
       // Size: 67 MB, Block size: 512
-      printedSize = String(value.prefix { $0 != "," })
-      if let range = value.range(of: "Block size: ") { blockSize = UInt32(value[range.upperBound...]) }
+      let size = value.utf8.prefix { $0 != UInt8(ascii: ",") }
+      printedSize = String(Substring(size))
+      let (key, number) = keyAndValue(Substring(value.utf8.dropFirst(size.count + 2)))
+      if key == "Block size" { blockSize = UInt32(number) }
     case "Online": online = value == "Yes"
     case "Removable media": removable = value == "Yes"
     case "Readonly": readOnly = value == "Yes"
@@ -201,22 +215,13 @@ extension LogicalUnit {
   }
 }
 
-extension Substring {
-  fileprivate func range(of text: String) -> Range<Index>? {
-    var start = startIndex
-    while start < endIndex {
-      if self[start...].hasPrefix(text) { return start..<index(start, offsetBy: text.count) }
-      start = index(after: start)
-    }
-    return nil
-  }
-}
-
 /// Splits `key: value`.
 private func keyAndValue(_ line: Substring) -> (Substring, Substring) {
-  guard let colon = line.firstIndex(of: ":") else { return (line, "") }
-  let value = line[line.index(after: colon)...]
-  return (line[..<colon], value.hasPrefix(" ") ? value.dropFirst() : value)
+  let bytes = line.utf8
+  guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else { return (line, "") }
+  var value = bytes[colon...].dropFirst()
+  if value.first == UInt8(ascii: " ") { value.removeFirst() }
+  return (line[..<colon], Substring(value))
 }
 
 /// How tgt is told an initiator.

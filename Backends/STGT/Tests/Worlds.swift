@@ -1,3 +1,4 @@
+import Glibc
 import HostInterface
 import LinuxHost
 import Quartet
@@ -65,7 +66,7 @@ extension ConformanceWorld {
     world.kill = { tgtd.kill() }
     world.logIn = { initiator, target in
       let guardian = Guardian()
-      try guardian.begin(Initiator.busy(tgtd.url(target), as: "\(initiator)"))
+      try guardian.begin(RealInitiator.busy(tgtd.url(target), as: "\(initiator)"))
       initiators.withLock { $0.append(guardian) }
       let implementation = try tgtd.implementation()
       for _ in 0..<500 {
@@ -79,6 +80,8 @@ extension ConformanceWorld {
       try? Portal($0)
     }
     world.describeTgtd()
+    // Starting a tgtd takes longer than most cases.
+    world.stride = getenv("THOROUGH") == nil ? 5 : 1
     return world
   }
 }
