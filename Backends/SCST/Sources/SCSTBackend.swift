@@ -6,7 +6,8 @@ extension BackendDescriptor {
   /// SCST, the generic SCSI target subsystem: kernel modules out of tree, with iscsi-scstd.
   public static let scst = BackendDescriptor(
     name: "scst", summary: "SCST: kernel modules out of tree and iscsi-scstd, through sysfs",
-    settings: ["port": "the TCP port of iscsi-scstd (iscsi-scstd -p), 3260 by default"]
+    settings: ["port": "the TCP port of iscsi-scstd (iscsi-scstd -p), 3260 by default"],
+    formats: ["scst.conf": SCSTConfigurationFile.format]
   ) { settings in
     var port = Portal.standardPort
     if let text = settings["port"] {

@@ -9,6 +9,8 @@ enum SCSTPaths {
   /// The result of the last command that went through the queue, of whomever it was.
   static let result = root + "/last_sysfs_mgmt_res"
 
+  static let deviceGroups = root + "/device_groups"
+
   static func target(_ name: TargetName) -> String { "\(driver)/\(name)" }
   static func group(_ name: TargetName, _ group: String) -> String {
     "\(target(name))/ini_groups/\(group)"
@@ -86,4 +88,12 @@ enum SCSTFact {
   static func portalFile(_ name: TargetName) -> String { "portal file \(name)" }
   /// Which target of another driver has a relative id.
   static func relativeID(_ id: UInt32) -> String { "id \(id)" }
+  /// That a target says that it is enabled, whatever its driver does.
+  static func enabled(_ name: TargetName) -> String { "enabled \(name)" }
+  /// What a map shows, a line each, with what the model leaves alone: `LUN DEVICE`, or `LUN DEVICE read_only`.
+  static func map(_ name: TargetName, _ place: Place) -> String { "map \(name) \(place.word)" }
+  /// What SCST would have saved of a folder, a line each: `NAME VALUE`; accounts are not among it.
+  static func saved(_ folder: String) -> String { "saved \(folder)" }
+  /// The device groups (ALUA), as scst.conf has them.
+  static let deviceGroups = "device groups"
 }

@@ -106,6 +106,10 @@ extension SCSTReader {
       map.units[lun] = (device, isReadOnly)
       state.facts[SCSTFact.mapped(name, place, lun)] = device + (isReadOnly ? " read_only" : "")
     }
+    let lines = map.units.compactMapValues { $0 }.sorted { $0.key < $1.key }.map { lun, shown in
+      "\(lun) \(shown.device)" + (shown.isReadOnly ? " read_only" : "")
+    }
+    if !lines.isEmpty { state.facts[SCSTFact.map(name, place)] = lines.joined(separator: "\n") }
     return map
   }
 
@@ -222,90 +226,5 @@ extension SCSTReader {
     guard let text = try? host.text(FilePath(SCSTPaths.device(device) + "/pr_state")) else { return nil }
     let lines = text.split(separator: "\n").dropFirst(2)
     return lines.isEmpty ? nil : lines.joined(separator: "; ")
-  }
-
-  // MARK: What is not of one target
-
-  /// Notes how many maps show each device, and what there is besides; who removes something needs it.
-  mutating func noteUses() {
-    guard detail.shared || detail.parameters != .none else { return }
-    for (device, count) in uses {
-      let exports = (try? entries(SCSTPaths.device(device) + "/exported")) ?? []
-      let foreign = exports.filter { !isNobodys($0, of: device) }.count - count
-      state.facts[SCSTFact.exports(device)] = "\(count) \(max(0, foreign))"
-      if case .path(let path)? = devices[device]?.backing { state.facts[SCSTFact.showing(path)] = device }
-    }
-  }
-
-  /// The copy manager shows every device by itself; the room of what nobody sees counts as far as it is read.
-  private func isNobodys(_ export: String, of device: String) -> Bool {
-    let link = try? host.readLink(FilePath("\(SCSTPaths.device(device))/exported/\(export)")).string
-    guard let link, case .group(let room) = Place.nobody else { return false }
-    return link.contains("/copy_manager/") || link.contains("/ini_groups/\(room)/")
-  }
-
-  mutating func readShared(driver files: [String]) async throws {
-    state.discovery = try await readAccounts(SCSTPaths.driver, of: nil, files)
-    let nodes = try entries("/sys/devices/system/node").filter { $0.isNumbered("node") }.map {
-      $0.dropFirst(4)
-    }
-    state.facts[SCSTFact.nodes] = nodes.joined(separator: ",")
-    for handler in try entries(SCSTPaths.root + "/handlers") where SCSTHandler(rawValue: handler) != nil {
-      state.stores[handler] = []
-    }
-    try await readDevices()
-    for driver in try entries(SCSTPaths.root + "/targets") where driver != "iscsi" && driver != "copy_manager"
-    {
-      try await readOther(driver)
-    }
-    for group in try entries(SCSTPaths.root + "/device_groups") where group != "mgmt" {
-      state.remarks.append("SCST has the device group \(group) (ALUA), which is left alone")
-    }
-  }
-
-  /// Devices that exist, exported or not; local disks that nobody gave to SCST are none.
-  private mutating func readDevices() async throws {
-    var unused: [String] = []
-    for device in try entries(SCSTPaths.root + "/devices") {
-      let path = SCSTPaths.device(device)
-      guard let handler = linkName(path + "/handler") else { continue }
-      let file = try await value(path + "/filename") ?? ""
-      state.facts[SCSTFact.backing(device)] = "\(handler) \(file)"
-      if uses[device] == nil {
-        let exports = try entries(path + "/exported").filter { !isNobodys($0, of: device) }
-        state.facts[SCSTFact.exports(device)] = "0 \(exports.count)"
-        if exports.isEmpty { unused.append(device) }
-      }
-    }
-    if !unused.isEmpty {
-      noteLeftovers(Set(unused.filter { $0.utf8.count == 16 && $0.allSatisfy(\.isHexDigit) }))
-      state.remarks.append(
-        "SCST has devices that no target shows: \(unused.sorted().joined(separator: ", "))")
-    }
-  }
-
-  /// Finds out of which target's logical units a run that failed left devices behind.
-  private mutating func noteLeftovers(_ devices: Set<String>) {
-    guard !devices.isEmpty else { return }
-    for name in state.targets.keys {
-      let found = Capabilities.scst.luns.compactMap { try? LUN($0) }.compactMap { lun in
-        let device = Identity.derived(target: name, lun: lun)
-        return devices.contains(device) ? "\(lun) \(device)" : nil
-      }
-      if !found.isEmpty { state.facts[SCSTFact.leftovers(name)] = found.joined(separator: "\n") }
-    }
-  }
-
-  private mutating func readOther(_ driver: String) async throws {
-    let folder = "\(SCSTPaths.root)/targets/\(driver)"
-    let targets = try entries(folder).filter { try isDirectory("\(folder)/\($0)") }
-    guard !targets.isEmpty else { return }
-    state.remarks.append("SCST has targets of the driver \(driver), which are left alone")
-    for target in targets {
-      // Relative ids are one range for all drivers.
-      if let id = try await value("\(folder)/\(target)/rel_tgt_id").flatMap({ UInt32($0) }), id > 0 {
-        state.facts[SCSTFact.relativeID(id)] = "\(driver) \(target)"
-      }
-    }
   }
 }

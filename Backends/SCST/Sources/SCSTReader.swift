@@ -96,6 +96,10 @@ struct SCSTReader {
 
   mutating func readDriver() async throws {
     state.facts[SCSTFact.driver] = try await value(SCSTPaths.driver + "/enabled") ?? "1"
+    let nodes = try entries("/sys/devices/system/node").filter { $0.isNumbered("node") }.map {
+      $0.dropFirst(4)
+    }
+    state.facts[SCSTFact.nodes] = nodes.joined(separator: ",")
   }
 
   /// What is enabled at a driver that is not will serve as soon as that one is.
@@ -115,6 +119,7 @@ struct SCSTReader {
     if try await value(path + "/enabled") == "1" {
       target.enabled = state.facts[SCSTFact.driver] == "1"
       enabled.append(name)
+      state.facts[SCSTFact.enabled(name)] = "1"
     }
     if let id = try await value(path + "/rel_tgt_id").flatMap({ UInt32($0) }), id > 0 { target.id = id }
     target.chap = try await readAccounts(path, of: name, files)
