@@ -13,3 +13,8 @@ private let names: [(String, Int32)] = [
 func errorName(_ number: Errno) -> String {
   names.first { $0.1 == number.rawValue }?.0 ?? "\(number.rawValue)"
 }
+
+/// The error number of a name; of one that is unknown, EIO.
+func errorNumber(of name: String) -> Errno {
+  Errno(rawValue: names.first { $0.0 == name }?.1 ?? Int32(name) ?? EIO)
+}

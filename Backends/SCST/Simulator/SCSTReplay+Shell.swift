@@ -1,4 +1,3 @@
-import FoundationEssentials
 import HostInterface
 import Simulation
 import Synchronization
@@ -86,7 +85,7 @@ extension SCSTReplay {
 
   /// Compares the whole tree with a snapshot.
   func compare(snapshot text: String) throws -> String? {
-    let recorded = try JSONDecoder().decode(RecordedTree.self, from: Data(text.utf8)).entries
+    let recorded = try RecordedTree.read(text).entries
     let now = scst.kernel.withLock(\.recorded)
     for (path, entry) in recorded.sorted(by: { $0.key < $1.key })
     where !SysfsTree.isVolatile(path) && !path.hasPrefix("targets/copy_manager/copy_manager_tgt/sessions") {

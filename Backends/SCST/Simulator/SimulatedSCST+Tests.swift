@@ -126,6 +126,21 @@ extension SimulatedSCST {
     }
   }
 
+  /// Shows a recorded tree in the place of its own, only to be read; `Fixtures/SCST/README.md` says what it looks like.
+  ///
+  /// - Throws: ``Failure`` with code `garbled`.
+  public func show(snapshot text: String) throws {
+    let recorded = try RecordedTree.read(text)
+    kernel.withLock { kernel in
+      var tree = SysfsTree()
+      // A directory stands before what is in it, since a slash ends it.
+      for (path, entry) in recorded.entries.sorted(by: { $0.key < $1.key }) {
+        tree.put(path.hasSuffix("/") ? String(path.dropLast()) : path, entry.asEntry)
+      }
+      kernel.tree = tree
+    }
+  }
+
   /// Puts a file into the tree that this model does not have by itself, such as one of another version.
   public func putFile(_ path: String, _ content: String?) {
     kernel.withLock { $0.tree.putFile(path, content) }

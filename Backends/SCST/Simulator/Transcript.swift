@@ -92,6 +92,14 @@ struct RecordedEntry: Decodable, Sendable, Hashable {
   var content: String?
   var errno: String?
 
+  /// The entry as it stands in the tree.
+  var asEntry: SysfsTree.Entry {
+    let mode = self.mode.flatMap { UInt16($0, radix: 8) } ?? 0o644
+    if dir == true { return .directory }
+    if let link { return .link(link) }
+    return errno.map { .broken(mode: mode, errorNumber(of: $0)) } ?? .file(mode: mode, content)
+  }
+
   /// What a file has that changes by itself is left out.
   func normalized(_ path: String) -> RecordedEntry {
     var entry = self
@@ -104,6 +112,14 @@ struct RecordedEntry: Decodable, Sendable, Hashable {
 struct RecordedTree: Decodable, Sendable {
   var root: String
   var entries: [String: RecordedEntry]
+
+  static func read(_ text: String) throws -> RecordedTree {
+    do {
+      return try JSONDecoder().decode(RecordedTree.self, from: Data(text.utf8))
+    } catch {
+      throw Failure(.garbled, "snapshot", "is no recorded tree", answer: "\(error)")
+    }
+  }
 }
 
 extension Kernel {

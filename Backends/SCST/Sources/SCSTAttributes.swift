@@ -97,10 +97,9 @@ enum SCSTAttributes {
   ///
   /// - Throws: ``Failure`` with code `invalid` or `unsupported`.
   static func check(
-    _ name: String, _ value: String, _ handler: SCSTHandler, nodes: Set<String>, place: String
-  )
-    throws
-  {
+    _ name: String, _ value: String, _ handler: SCSTHandler, blockSize: UInt32?, nodes: Set<String>,
+    place: String
+  ) throws {
     guard name != Self.name, let attribute = all[name] else { return }
     func refuse(_ allowed: String) -> Failure {
       Failure(.invalid, place, "cannot have \(name) \(value.debugDescription), \(allowed)")
@@ -114,6 +113,10 @@ enum SCSTAttributes {
     case .number:
       guard let number = UInt64(value), String(number) == value, number <= UInt64(Int64.max) else {
         throw refuse("a number in plain decimal digits is allowed")
+      }
+      let block = UInt64(max(1, blockSize ?? 512))
+      guard !["size", "opt_trans_len"].contains(name) || number % block == 0 else {
+        throw refuse("multiples of the block size (\(block)) are allowed")
       }
     case .text:
       // What is a parameter of add_device is one word.

@@ -70,7 +70,7 @@ struct SCSTConfigurationReader {
     unit.store = handler.rawValue
     unit.deviceType = handler == .cdrom ? .cd : handler == .disk ? .passthrough : .disk
     guard handler != .disk else {
-      unit.backing = try Backing(path: "/dev/bsg/" + name)
+      unit.backing = .path("/dev/bsg/" + name)
       return unit
     }
     unit.attributes[SCSTAttributes.name] = name
@@ -94,7 +94,10 @@ struct SCSTConfigurationReader {
       return value == "1"
     }
     switch name {
-    case "filename": unit.backing = try Backing(path: value)
+    case "filename":
+      do { unit.backing = try Backing(path: value) } catch let failure as Failure {
+        throw fault("has a filename that cannot be (\(value)): \(failure.problem)", attribute.line)
+      }
     case "usn": unit.serial = value
     case "t10_dev_id": unit.scsiID = value
     case "t10_vend_id": unit.vendor = value
@@ -239,61 +242,6 @@ struct SCSTConfigurationReader {
     guard map.units.updateValue((statement.words[2], isReadOnly, statement.line), forKey: lun) == nil else {
       throw fault("names lun \(lun) a second time", statement.line)
     }
-  }
-}
-
-/// One map of a target in the file.
-struct SCSTMap {
-  var group: String?
-  var initiators: [ISCSIName] = []
-  var units: [LUN: (device: String, isReadOnly: Bool, line: Int)] = [:]
-
-  init(group: String?) { self.group = group }
-
-  /// Makes logical units and those who see them of the maps of a target.
-  ///
-  /// - Throws: ``Failure`` with code `unsupported` where a LUN is one device for some initiators and another for others.
-  static func merge(_ maps: [SCSTMap], devices: [String: LogicalUnit], into spec: inout TargetSpec) throws {
-    let isOpen = maps.contains { ($0.group == nil && !$0.units.isEmpty) || $0.group == Place.marker }
-    let named = maps.filter { !$0.initiators.isEmpty }
-    let initiators = Set(named.flatMap(\.initiators))
-    spec.initiators = (isOpen ? [.all] : []) + initiators.sorted().map(Initiator.name)
-    var units: [LUN: LogicalUnit] = [:]
-    var shown: [LUN: String] = [:]
-    for map in maps {
-      for (lun, entry) in map.units.sorted(by: { $0.key < $1.key }) {
-        if let other = shown[lun], other != entry.device {
-          throw Failure(
-            .unsupported, "scst.conf line \(entry.line)",
-            "makes lun \(lun) of \(spec.name) the device \(entry.device) for some initiators and \(other) for others",
-            remedy: "give them different luns, or make two targets")
-        }
-        shown[lun] = entry.device
-        guard var unit = devices[entry.device] else { continue }
-        unit.lun = lun
-        if entry.isReadOnly { (unit.readOnly, unit.cache) = (true, nil) }
-        units[lun] = unit
-      }
-    }
-    for lun in units.keys {
-      let seeing = Set(named.filter { $0.units[lun] != nil }.flatMap(\.initiators))
-      let isForAll = isOpen && maps.contains { $0.group == nil && $0.units[lun] != nil }
-      if (!isOpen || isForAll) && seeing == initiators { continue }
-      units[lun]?.initiators = (isForAll ? [.all] : []) + seeing.sorted().map(Initiator.name)
-    }
-    spec.units = units.values.sorted { $0.lun < $1.lun }
-  }
-}
-
-/// The identity that SCST makes up for a device.
-enum SCSTIdentity {
-  /// CRC-32C of the name with its NUL, seed 0, without a final inversion, as hexadecimal digits; the setup id before it
-  /// where there is one (vdisk_gen_dev_serial in scst_vdisk.c, compared with recordings).
-  static func serial(of name: String, setupID: UInt32) -> String {
-    let sum = (Array(name.utf8) + [0]).reduce(UInt32(0)) { sum, byte in
-      (0..<8).reduce(sum ^ UInt32(byte)) { sum, _ in (sum >> 1) ^ (sum & 1 == 1 ? 0x82f6_3b78 : 0) }
-    }
-    return String(UInt64(setupID) << 32 | UInt64(sum), radix: 16)
   }
 }
 

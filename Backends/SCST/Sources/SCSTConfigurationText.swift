@@ -20,6 +20,8 @@ struct SCSTConfigurationText {
   /// How deep sections may stand in one another; the grammar needs 4.
   private static let depthLimit = 8
 
+  private typealias Scalars = String.UnicodeScalarView
+
   private var open: [SCSTStatement] = [SCSTStatement(words: [], line: 0)]
 
   /// The statements of a file.
@@ -27,9 +29,8 @@ struct SCSTConfigurationText {
   /// - Throws: ``Failure`` with code `invalid` that names the line.
   static func statements(in text: String) throws -> [SCSTStatement] {
     var reader = SCSTConfigurationText()
-    for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-      .enumerated()
-    {
+    let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
+    for (index, line) in lines.enumerated() {
       try reader.take(unescaped(withoutComment(line)), index + 1)
     }
     guard reader.open.count == 1, let root = reader.open.first else {
@@ -44,11 +45,11 @@ struct SCSTConfigurationText {
 
   // MARK: Reading
 
-  private static func withoutComment(_ line: Substring) -> Substring {
-    var previous: String.Index?
+  private static func withoutComment(_ line: Scalars.SubSequence) -> Scalars.SubSequence {
+    var previous: Scalars.Index?
     for index in line.indices {
       if line[index] == "#" {
-        guard let previous else { return "" }
+        guard let previous else { return line.prefix(0) }
         if line[previous] != "\\" { return line[..<previous] }
       }
       previous = index
@@ -56,23 +57,20 @@ struct SCSTConfigurationText {
     return line
   }
 
-  private static func unescaped(_ line: Substring) -> String {
-    var text = ""
+  private static func unescaped(_ line: Scalars.SubSequence) -> Scalars {
+    var text = Scalars()
     var isEscaped = false
-    for character in line {
-      if character == "\\", !isEscaped {
-        isEscaped = true
-      } else {
-        text.append(character)
-        isEscaped = false
-      }
+    for scalar in line {
+      isEscaped = scalar == "\\" && !isEscaped
+      if !isEscaped { text.append(scalar) }
     }
-    return isEscaped ? text + "\\" : text
+    if isEscaped { text.append("\\") }
+    return text
   }
 
-  private mutating func take(_ line: String, _ number: Int) throws {
+  private mutating func take(_ line: Scalars, _ number: Int) throws {
     var rest = line[...]
-    while let index = rest.firstIndex(where: { "{}".contains($0) }) {
+    while let index = rest.firstIndex(where: { $0 == "{" || $0 == "}" }) {
       let words = try Self.words(in: rest[..<index], number)
       if rest[index] == "{" { try begin(words, number) } else { try end(words, number) }
       rest = rest[rest.index(after: index)...]
@@ -81,22 +79,36 @@ struct SCSTConfigurationText {
     if !words.isEmpty { add(SCSTStatement(words: words, line: number)) }
   }
 
-  private static func words(in text: Substring, _ line: Int) throws -> [String] {
+  private static func words(in text: Scalars.SubSequence, _ line: Int) throws -> [String] {
     var words: [String] = []
-    var rest = text.drop(while: \.isWhitespace)
+    var rest = text.drop(while: isBlank)
     while let first = rest.first {
-      let end: String.Index
+      let end: Scalars.Index
       if first == "\"" {
         rest = rest.dropFirst()
-        guard let quote = rest.closingQuote else { throw fault("has a quote that is not closed", line) }
+        guard let quote = closingQuote(in: rest) else { throw fault("has a quote that is not closed", line) }
         end = quote
       } else {
-        end = rest.firstIndex(where: \.isWhitespace) ?? rest.endIndex
+        end = rest.firstIndex(where: isBlank) ?? rest.endIndex
       }
       words.append(String(rest[..<end]))
-      rest = rest[end...].dropFirst(first == "\"" ? 1 : 0).drop(while: \.isWhitespace)
+      rest = rest[end...].dropFirst(first == "\"" ? 1 : 0).drop(while: isBlank)
     }
     return words
+  }
+
+  private static func isBlank(_ scalar: Unicode.Scalar) -> Bool {
+    scalar == " " || (0x9...0xd).contains(scalar.value)
+  }
+
+  /// The quote that ends a quoted text; one behind a backslash does not.
+  private static func closingQuote(in text: Scalars.SubSequence) -> Scalars.Index? {
+    var isEscaped = false
+    for index in text.indices {
+      if text[index] == "\"", !isEscaped { return index }
+      isEscaped = text[index] == "\\" && !isEscaped
+    }
+    return nil
   }
 
   private mutating func begin(_ words: [String], _ line: Int) throws {
@@ -123,10 +135,11 @@ struct SCSTConfigurationText {
 
   /// A value as one word of the file; nil for one that cannot be written.
   static func word(_ text: String) -> String? {
-    if text.contains(where: { "{}".contains($0) || $0.isNewline }) { return nil }
-    let isQuoted = text.isEmpty || text.contains(where: \.isWhitespace)
-    if isQuoted ? text.contains("\"") || text.hasSuffix("\\") : text.hasPrefix("\"") { return nil }
-    let word = text.map { "\\#".contains($0) ? "\\\($0)" : "\($0)" }.joined()
+    let scalars = text.unicodeScalars
+    if scalars.contains(where: { $0 == "{" || $0 == "}" || $0 == "\n" }) { return nil }
+    let isQuoted = scalars.isEmpty || scalars.contains(where: isBlank)
+    if isQuoted ? scalars.contains("\"") || scalars.last == "\\" : scalars.first == "\"" { return nil }
+    let word = scalars.map { $0 == "\\" || $0 == "#" ? "\\\($0)" : "\($0)" }.joined()
     return isQuoted ? "\"\(word)\"" : word
   }
 
@@ -147,17 +160,5 @@ struct SCSTConfigurationText {
   static func section(_ words: String..., indent: Int, body: [String]) -> [String] {
     guard words.allSatisfy({ word($0) != nil }) else { return [line(words, indent: indent)] }
     return [line(words, indent: indent, end: " {")] + body + [String(repeating: "\t", count: indent) + "}"]
-  }
-}
-
-extension Substring {
-  /// The quote that ends a quoted text; one behind a backslash does not.
-  fileprivate var closingQuote: Index? {
-    var isEscaped = false
-    for index in indices {
-      if self[index] == "\"", !isEscaped { return index }
-      isEscaped = self[index] == "\\" && !isEscaped
-    }
-    return nil
   }
 }

@@ -1,29 +1,10 @@
-import FoundationEssentials
 import HostInterface
 import SCSTSimulator
-import SystemPackage
 import Testing
-
-/// The recordings in Fixtures/SCST.
-enum Recordings {
-  static let names = ["lifecycle", "errors", "hazards", "async", "async-forced-eagain"]
-  private static let directory = FilePath(#filePath).removingLastComponent()
-    .appending("../../../Fixtures/SCST").lexicallyNormalized()
-
-  static func text(_ file: String) throws -> String {
-    try String(contentsOfFile: directory.appending(file).string, encoding: .utf8)
-  }
-
-  /// The steps of a recording that the model knowingly answers otherwise; `simpler.txt` says why.
-  static func simplerSteps(of name: String) throws -> Set<Int> {
-    let lines = try text("simpler.txt").split(separator: "\n").filter { $0.hasPrefix(name + " ") }
-    return Set(lines.compactMap { $0.split(separator: " ").dropFirst().first.flatMap { Int($0) } })
-  }
-}
 
 @Suite struct RecordingsTests {
   @Test func anAnswerThatDiffersIsFound() async throws {
-    let text = try Recordings.text("errors.jsonl")
+    let text = try Fixtures.text("errors.jsonl")
     for (old, new) in [
       (#""errno": "EEXIST""#, #""errno": "EBUSY""#), (#""ret": 43"#, #""ret": 42"#),
       (#""last_sysfs_mgmt_res": "-17""#, #""last_sysfs_mgmt_res": "-16""#),
@@ -38,11 +19,11 @@ enum Recordings {
     await #expect(throws: Failure.self) { try await SCSTReplay.differences(in: "{}") }
   }
 
-  @Test(arguments: Recordings.names)
+  @Test(arguments: Fixtures.recordings)
   func theModelAnswersAsRecorded(_ name: String) async throws {
-    let simpler = try Recordings.simplerSteps(of: name)
+    let simpler = try Fixtures.simplerSteps(of: name)
     let differences = try await SCSTReplay.differences(
-      in: Recordings.text(name + ".jsonl"), snapshot: Recordings.text)
+      in: Fixtures.text(name + ".jsonl"), snapshot: Fixtures.text)
     for difference in differences where !simpler.contains(difference.step) {
       Issue.record("\(name) \(difference.step) \(difference)")
     }
