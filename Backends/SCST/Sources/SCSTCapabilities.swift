@@ -39,7 +39,8 @@ extension Capabilities {
       .scsiID: 25, .serial: 20, .vendor: 8, .product: 16, .revision: 4,
     ]
     able.fixedUnitFields = [.store, .deviceType, .blockSize, .readOnly, .cache, .thin, .removable]
-    able.storesByKind = [.file: "vdisk_fileio", .blockDevice: "vdisk_blockio", .characterDevice: "dev_disk"]
+    able.storesByKind = [.file: "vdisk_fileio", .blockDevice: "vdisk_blockio"]
+    able.storesByType = [.cd: "vcdrom", .passthrough: "dev_disk"]
     able.unbackedStores = ["vdisk_nullio"]
     able.deviceTypes = [.disk, .cd, .passthrough]
     able.blockSizes = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536]
