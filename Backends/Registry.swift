@@ -1,3 +1,4 @@
+import IETBackend
 import LIOBackend
 import SCSTBackend
 import STGTBackend
@@ -7,6 +8,7 @@ import TargetCore
 public enum BackendRegistry {
   /// One entry a backend.
   public static let all: [BackendDescriptor] = [
+    .iet,
     .stgt,
     .lio,
     .scst,

@@ -38,8 +38,11 @@ public enum LineEdit: Sendable, Hashable {
   case remove(String)
   /// Replaces every line equal to the first by the second.
   case replace(String, with: String)
-  /// Puts the line before all others, and removes every other line equal to it or to one of these.
-  case first(String, insteadOf: [String])
+  /// Puts the line before all others, and removes every other line equal to it or to one of these; where there is no
+  /// line yet, the last one goes behind it.
+  case first(String, insteadOf: [String], above: String? = nil)
+  /// Removes every line whose first word is this one, in whatever case of ASCII letters.
+  case removeAll(about: String)
 
   /// Applies the edit to a file's text.
   ///
@@ -62,10 +65,12 @@ public enum LineEdit: Sendable, Hashable {
     case .prepend(let line): if !lines.contains(Array(line.utf8)) { lines.insert(Array(line.utf8), at: 0) }
     case .remove(let line): lines.removeAll { $0 == Array(line.utf8) }
     case .replace(let old, let new): lines = lines.map { $0 == Array(old.utf8) ? Array(new.utf8) : $0 }
-    case .first(let line, let others):
+    case .first(let line, let others, let last):
+      if lines.isEmpty, let last { lines = [Array(last.utf8)] }
       let gone = ([line] + others).map { Array($0.utf8) }
       lines.removeAll(where: gone.contains)
       lines.insert(Array(line.utf8), at: 0)
+    case .removeAll(let word): lines.removeAll { Self.isAbout(word, $0) }
     }
     var text = Array(lines.map { $0 + [newline] }.joined())
     if let open, open == lines.last, open != wanted.map({ Array($0.utf8) }) { text.removeLast() }
@@ -75,9 +80,17 @@ public enum LineEdit: Sendable, Hashable {
   /// The line that is in force after the edit.
   private var wanted: String? {
     switch self {
-    case .append(let line), .prepend(let line), .replace(_, let line), .first(let line, _): line
-    case .remove: nil
+    case .append(let line), .prepend(let line), .replace(_, let line), .first(let line, _, _): line
+    case .remove, .removeAll: nil
     }
+  }
+
+  private static func isAbout(_ word: String, _ line: [UInt8]) -> Bool {
+    func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0d).contains(byte) }
+    func lowered(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+      bytes.map { (0x41...0x5a).contains($0) ? $0 + 0x20 : $0 }
+    }
+    return lowered(line.drop(while: isBlank).prefix { !isBlank($0) }) == lowered(word.utf8)
   }
 }
 

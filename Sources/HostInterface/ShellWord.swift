@@ -108,16 +108,24 @@ extension LineEdit {
     case .remove(let line): "sed -i \(shellQuoted("/^\(line.escaped(Self.special))$/d")) \(path.shellWord)"
     case .replace(let old, let new):
       "sed -i \(shellQuoted("s/^\(old.escaped(Self.special))$/\(new.escaped("\\/&"))/")) \(path.shellWord)"
-    case .first(let line, let others):
-      Self.display(path, first: line, insteadOf: others)
+    case .removeAll(let word):
+      "sed -i \(shellQuoted("/^[[:space:]]*\(word.escaped(Self.special))\\([[:space:]]\\|$\\)/Id")) \(path.shellWord)"
+    case .first(let line, let others, let last):
+      Self.display(path, first: line, insteadOf: others, above: last)
     }
   }
 
   /// By a new file, since sed puts nothing in front of no lines.
-  private static func display(_ path: Text, first line: String, insteadOf others: [String]) -> String {
+  private static func display(
+    _ path: Text, first line: String, insteadOf others: [String], above last: String?
+  )
+    -> String
+  {
     let gone = ([line] + others).map { "-e " + shellQuoted($0) }.joined(separator: " ")
     let (file, new) = (path.shellWord, (path + ".new").shellWord)
-    return "{ printf '%s\\n' \(shellQuoted(line)); grep -svxF \(gone) \(file); } > \(new); mv \(new) \(file)"
+    var rest = "grep -svxF \(gone) \(file)"
+    if let last { rest = "if test -s \(file); then \(rest); else printf '%s\\n' \(shellQuoted(last)); fi" }
+    return "{ printf '%s\\n' \(shellQuoted(line)); \(rest); } > \(new); mv \(new) \(file)"
   }
 
   /// What means something in a basic regular expression between slashes.

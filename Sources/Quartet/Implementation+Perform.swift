@@ -234,18 +234,25 @@ extension Implementation {
     for change in changes {
       if case .setAccount(let name, let direction, let account, let rewrite) = change {
         if let warning = account.warning { list.append(warning) }
-        let own = name.map { live.targets[$0]?.chap ?? CHAPAccounts() } ?? live.discovery
-        let isThere = live.accounts.contains(account.user) || own.contains(account.user, direction)
-        let known = (own.incoming + [own.outgoing].compactMap { $0 }).first { $0.user == account.user }?
-          .secret
-        if !rewrite, isThere, known == nil || known != account.secret {
+        if !rewrite, keepsSecret(account, direction, of: name, live) {
           list.append(
-            "account \(account.user) is there already, and its secret stays what it is; "
+            "account \(account.user) is there already and keeps its secret; "
               + "`quartet chap set` or `apply --rewrite-secrets` sets it anew")
         }
       }
     }
     return list
+  }
+
+  /// Whether an account is there with a secret that is, or may be, another one.
+  private func keepsSecret(
+    _ account: CHAPAccount, _ direction: CHAPDirection, of name: TargetName?, _ live: LiveState
+  ) -> Bool {
+    if live.accounts.contains(account.user) { return true }
+    let chap = name.map { live.targets[$0]?.chap ?? CHAPAccounts() } ?? live.discovery
+    let known = (direction == .incoming ? chap.incoming : [chap.outgoing].compactMap { $0 })
+      .first { $0.user == account.user }
+    return known.map { $0.secret == nil || $0.secret != account.secret } ?? false
   }
 
   private func targetsWithoutUnitZero(_ changes: [Change], _ live: LiveState) -> [String] {

@@ -19,7 +19,7 @@ public struct SimulatedInvocation: Sendable, Hashable {
   public var input: [UInt8]
 
   /// The program's name without its directory.
-  public var program: String { FilePath(argv.first ?? "").lastComponent?.string ?? "" }
+  public var program: String { argv.first?.split(separator: "/").last.map(String.init) ?? "" }
 }
 
 /// What became of a command.

@@ -40,8 +40,7 @@ public struct ConformanceWorld: Sendable {
 
   /// Of how many calls one is disturbed, where a case disturbs every call; 1 is all of them.
   ///
-  /// Where ``reset`` takes
-  /// long, more makes the suite bearable: cases begin at different calls.
+  /// Where ``reset`` takes long, more makes the suite bearable: cases begin at different calls.
   public var stride: Int
 
   /// A world in which nothing is known but how to reset it and how to make backings.

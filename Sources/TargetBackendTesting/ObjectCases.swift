@@ -15,12 +15,13 @@ extension Conformance {
         .deny(nobody, .all),
         .setAccount(nobody, .incoming, try trial.samples.account("joan"), rewrite: false),
         .clearAccount(nobody, .incoming, try CHAPUser("joan")), .closeSession(nobody, id: "1"),
-        .removeUnit(name, lun, force: false), .resizeUnit(name, lun), .setUnit(name, unit),
+        .removeUnit(name, lun, force: false), .setUnit(name, unit),
         .replaceUnit(name, unit, force: false), .clearAccount(name, .incoming, try CHAPUser("joan")),
         .clearAccount(name, .outgoing, try CHAPUser("joan")), .closeSession(name, id: "4711"),
         .deny(name, try trial.samples.initiator(.address)),
       ]
       for parameter in spec.parameters.keys { changes.append(.setParameter(nobody, parameter, "1")) }
+      if trial.capabilities.resizesUnits { changes.append(.resizeUnit(name, lun)) }
       if trial.capabilities.discoveryCHAP {
         changes.append(.clearAccount(nil, .incoming, try CHAPUser("joan")))
       }

@@ -1,3 +1,4 @@
+import Glibc
 import HostInterface
 import Quartet
 import Synchronization
@@ -24,6 +25,28 @@ extension Conformance {
       let order = log.steps.withLock { $0 }
       let turns = zip(order, order.dropFirst()).filter { $0 != $1 }.count
       try trial.expect(turns == 1, "the steps of the two are mixed: \(order)")
+    },
+    ConformanceCase("writers: nobody plans on what another is changing") { trial in
+      let encounter = Encounter()
+      let (first, second) = (try trial.samples.name(1), try trial.samples.name(2))
+      var (slow, late) = (PerformOptions(), PerformOptions())
+      slow.observe = { _ in encounter.waitForTheOther() }
+      late.announce = { _ in encounter.meet() }
+      let (one, other) = (slow, late)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask {
+          try await trial.implementation.perform([.createTarget(first, id: nil)], options: one)
+        }
+        group.addTask {
+          await encounter.waitUntilBegun()
+          try await trial.implementation.perform([.createTarget(second, id: nil)], options: other)
+        }
+        try await group.waitForAll()
+      }
+      try trial.expect(!encounter.happened, "a second program plans while the first one is in its steps")
+      let state = try await trial.read()
+      try trial.expect(
+        state.targets[first] != nil && state.targets[second] != nil, "one of two targets is not there")
     },
     ConformanceCase("writers: one that waits too long for the lock gives up, and touches nothing") { trial in
       let name = try trial.samples.name()
@@ -55,4 +78,31 @@ extension Conformance {
 /// Whose steps ran, in order.
 private final class StepLog: Sendable {
   let steps = Mutex<[Int]>([])
+}
+
+/// Whether one writer came by while another was in a step.
+private final class Encounter: Sendable {
+  private struct State {
+    var isInside = false
+    var happened = false
+  }
+
+  private let state = Mutex(State())
+  private let start = Canceller()
+
+  var happened: Bool { state.withLock(\.happened) }
+
+  /// Stays in a step for a moment, in which the other one would come by if it could.
+  func waitForTheOther() {
+    state.withLock { $0.isInside = true }
+    start.arm {}
+    for _ in 0..<20 where !happened { usleep(10_000) }
+    state.withLock { $0.isInside = false }
+  }
+
+  func waitUntilBegun() async { await start.waitUntilArmed() }
+
+  func meet() {
+    state.withLock { if $0.isInside { $0.happened = true } }
+  }
 }

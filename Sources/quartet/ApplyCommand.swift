@@ -89,8 +89,9 @@ struct ExportCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export", abstract: "Prints what is exported as a state file.",
     discussion: """
-      With --format the implementation's own configuration file is printed, from which its tools restore what is
-      exported when the machine starts. It has the CHAP secrets in it.
+      With --format the implementation's own configuration file is printed, from
+      which its tools restore everything when the machine starts. It has the CHAP
+      secrets in it.
 
       EXAMPLES
         quartet export > /etc/quartet/state.yaml

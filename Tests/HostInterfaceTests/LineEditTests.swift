@@ -13,6 +13,9 @@ import Testing
       (.remove("\u{e9}"), "e\u{301}\n", "e\u{301}\n"),
       (.first("x", insteadOf: ["a", "b"]), "c\na\nx\nbb\nb\n", "x\nc\nbb\n"),
       (.first("x", insteadOf: []), "", "x\n"), (.first("x", insteadOf: ["a"]), "a", "x\n"),
+      (.removeAll(about: "A.b"), "a.b c\n\tA.B\nab\na.bc\n x a.b\n a.b", "ab\na.bc\n x a.b\n"),
+      (.first("x", insteadOf: ["b"], above: "c"), "", "x\nc\n"),
+      (.first("x", insteadOf: ["b"], above: "c"), "a\nb\n", "x\na\n"),
       // A last line that is not ended stays so, unless it is the one that is edited.
       (.first("x", insteadOf: ["a"]), "a\nb", "x\nb"), (.first("x", insteadOf: []), "a\nx", "x\na\n"),
       (.prepend("x"), "a\nb", "x\na\nb"), (.prepend("x"), "x", "x\n"), (.append("x"), "a\nx", "a\nx\n"),

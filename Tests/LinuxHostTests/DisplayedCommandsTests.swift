@@ -67,6 +67,14 @@ import Testing
       .editLines(path: "\($0)/f", edit: .first("-n \\t %s", insteadOf: [Self.nasty, "last"]))
     }
     try await compare([:]) { .editLines(path: "\($0)/f", edit: .first("x", insteadOf: [])) }
+    for files in [[:], ["f": ""], ["f": text]] {
+      try await compare(files) {
+        .editLines(path: "\($0)/f", edit: .first("x", insteadOf: ["last"], above: "a b"))
+      }
+    }
+    try await compare(["f": "A.b/ c\n\ta.B/\naxb/\na.b/c\n"]) {
+      .editLines(path: "\($0)/f", edit: .removeAll(about: "a.b/"))
+    }
   }
 
   @Test func waitsAndBindings() async throws {

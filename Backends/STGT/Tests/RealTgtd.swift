@@ -79,7 +79,7 @@ final class RealTgtd: Sendable {
   func administer(_ words: String) async throws -> String {
     let result = try await host.run(
       ["tgtadm", "--lld", "iscsi"] + words.split(separator: " ").map(String.init),
-      environment: ["TGT_IPC_SOCKET": socket], input: [], limit: .seconds(10))
+      environment: ["TGT_IPC_SOCKET": socket], input: [], limit: .seconds(60))
     try #require(result.status == 0 && result.errors.isEmpty, "tgtadm \(words): \(result.errors)")
     return String(decoding: result.output, as: UTF8.self)
   }
@@ -94,7 +94,7 @@ func truncateFile(_ path: FilePath, _ bytes: UInt64) -> Bool {
 }
 
 /// A TCP port of 127.0.0.1 that nobody listens at, outside the range from which the kernel gives ports to clients.
-private func freePort() throws -> UInt16 {
+func freePort() throws -> UInt16 {
   for _ in 0..<100 {
     let port = UInt16.random(in: 20000...31999)
     let probe = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)

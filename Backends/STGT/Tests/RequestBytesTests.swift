@@ -35,7 +35,7 @@ struct RequestBytesTests {
     for request in Set(requests) {
       let argv = try request.equivalent.argv.map { try $0.string([:]) }
       let result = try await LocalHost().run(
-        argv, environment: ["TGT_IPC_SOCKET": listener.socket], input: [], limit: .seconds(10))
+        argv, environment: ["TGT_IPC_SOCKET": listener.socket], input: [], limit: .seconds(60))
       let ours = request.header + (try request.body.bytes([:]))
       let theirs = listener.last
       #expect(result.status == 0 && result.errors.isEmpty, "\(request.equivalent.display): \(result.errors)")
