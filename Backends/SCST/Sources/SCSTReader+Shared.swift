@@ -90,7 +90,7 @@ extension SCSTReader {
   private mutating func readSaved() throws {
     try noteSaved(SCSTPaths.root)
     try noteSaved(SCSTPaths.driver)
-    for device in try entries(SCSTPaths.root + "/devices") { try noteSaved(SCSTPaths.device(device)) }
+    for device in try entries(SCSTPaths.root + "/devices") { try noteSaved(device: device) }
     for name in state.targets.keys {
       try noteSaved(SCSTPaths.target(name))
       for group in (state.facts[SCSTFact.groups(name)] ?? "").split(separator: "\n") {
@@ -125,8 +125,16 @@ extension SCSTReader {
     return SCSTConfigurationText.section("DEVICE_GROUP", name, indent: 0, body: body)
   }
 
-  private mutating func noteSaved(_ folder: String) throws {
-    let lines = try saved(folder).map { "\($0.name) \($0.value)" }
+  /// Once a text of a device was written, SCST marks it for good; one that the device has by itself says nothing.
+  private mutating func noteSaved(device: String) throws {
+    let folder = SCSTPaths.device(device)
+    let handler = linkName(folder + "/handler").flatMap(SCSTHandler.init(rawValue:))
+    let own = SCSTIdentity.own(of: device, handler, setupID: setupID, version: version)
+    try noteSaved(folder, but: own)
+  }
+
+  private mutating func noteSaved(_ folder: String, but own: [String: String] = [:]) throws {
+    let lines = try saved(folder).filter { own[$0.name] != $0.value }.map { "\($0.name) \($0.value)" }
     if !lines.isEmpty { state.facts[SCSTFact.saved(folder)] = lines.joined(separator: "\n") }
   }
 

@@ -38,6 +38,10 @@ struct SCSTReader {
   var uses: [String: Int] = [:]
   /// Targets that say that they are enabled.
   var enabled: [TargetName] = []
+  /// What goes into the serials that SCST makes up.
+  var setupID: UInt32 = 0
+  /// What SCST calls itself: `3.11.0-pre`.
+  var version = ""
 
   init(host: any Host, port: UInt16, detail: ReadDetail) {
     self.host = host
@@ -95,6 +99,8 @@ struct SCSTReader {
   }
 
   mutating func readDriver() async throws {
+    version = try await value(SCSTPaths.root + "/version")?.split(separator: " ").last.map(String.init) ?? ""
+    setupID = try await value(SCSTPaths.root + "/setup_id").flatMap { UInt32(asFound: $0) } ?? 0
     state.facts[SCSTFact.driver] = try await value(SCSTPaths.driver + "/enabled") ?? "1"
     let nodes = try entries("/sys/devices/system/node").filter { $0.isNumbered("node") }.map {
       $0.dropFirst(4)
