@@ -64,6 +64,8 @@ public final class SimulatedSCST: SimulatedService, KernelFileSystem {
 
   /// Takes over which modules the machine has loaded meanwhile.
   private func loadModules(of host: SimulatedHost?) {
+    // What is loaded stays loaded.
+    if kernel.withLock({ $0.modules.count }) == Self.modules.count { return }
     guard let host = host ?? machine.withLock(\.host) else { return }
     let loaded = Self.modules.filter { (try? host.isModuleLoaded($0)) == true }.map(\.withUnderscores)
     kernel.withLock { $0.modules = Set(loaded) }

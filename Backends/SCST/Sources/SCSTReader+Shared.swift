@@ -53,21 +53,19 @@ extension SCSTReader {
       }
     }
     if !unused.isEmpty {
-      noteLeftovers(Set(unused.filter { $0.utf8.count == 16 && $0.allSatisfy(\.isHexDigit) }))
+      noteLeftovers(unused)
       state.remarks.append(
         "SCST has devices that no target shows: \(unused.sorted().joined(separator: ", "))")
     }
   }
 
   /// Finds out of which target's logical units a run that failed left devices behind.
-  private mutating func noteLeftovers(_ devices: Set<String>) {
-    guard !devices.isEmpty else { return }
+  private mutating func noteLeftovers(_ devices: [String]) {
     for name in state.targets.keys {
-      let found = Capabilities.scst.luns.compactMap { try? LUN($0) }.compactMap { lun in
-        let device = Identity.derived(target: name, lun: lun)
-        return devices.contains(device) ? "\(lun) \(device)" : nil
-      }
-      if !found.isEmpty { state.facts[SCSTFact.leftovers(name)] = found.joined(separator: "\n") }
+      let found = Identity.luns(of: name, in: Capabilities.scst.luns, derivedAs: devices)
+      guard !found.isEmpty else { continue }
+      let lines = found.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+      state.facts[SCSTFact.leftovers(name)] = lines.joined(separator: "\n")
     }
   }
 
@@ -138,12 +136,16 @@ extension SCSTReader {
     if !lines.isEmpty { state.facts[SCSTFact.saved(folder)] = lines.joined(separator: "\n") }
   }
 
+  /// What is no setting, and takes its time or the queue.
+  private static let neverSaved: Set = [
+    "last_sysfs_mgmt_res", "mgmt", "trace_cmds", "trace_level", "trace_mcmds", "version",
+  ]
+
   /// The values that SCST marks as to be saved; accounts are read elsewhere.
   private func saved(_ folder: String) throws -> [(name: String, value: String)] {
     try entries(folder).compactMap { file in
       if ["IncomingUser", "OutgoingUser"].contains(where: file.isNumbered) { return nil }
-      let path = FilePath("\(folder)/\(file)")
-      guard try host.status(path)?.kind == .file, let text = try? host.text(path) else { return nil }
+      guard !Self.neverSaved.contains(file), let text = try? text("\(folder)/\(file)") else { return nil }
       let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
       guard lines.dropFirst().contains("[key]") else { return nil }
       return (file.isNumbered("allowed_portal") ? "allowed_portal" : file, String(lines[0]))

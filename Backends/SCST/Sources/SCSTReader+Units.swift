@@ -221,7 +221,7 @@ extension SCSTReader {
       if file == "size", unit.store != SCSTHandler.nullio.rawValue { continue }
       if SCSTAttributes.all[file] != nil {
         attributes[file] = try await value("\(path)/\(file)")
-      } else if let text = try? host.text(FilePath("\(path)/\(file)")), text.contains("\n[key]\n") {
+      } else if let text = try? text("\(path)/\(file)"), text.contains("\n[key]\n") {
         attributes[file] = String(text.prefix { $0 != "\n" })
       }
     }
@@ -230,7 +230,7 @@ extension SCSTReader {
 
   /// The persistent reservation: `pr_state` has two lines where there is none.
   private func readReservation(of device: String) async throws -> String? {
-    guard let text = try? host.text(FilePath(SCSTPaths.device(device) + "/pr_state")) else { return nil }
+    guard let text = try? text(SCSTPaths.device(device) + "/pr_state") else { return nil }
     let lines = text.split(separator: "\n").dropFirst(2)
     return lines.isEmpty ? nil : lines.joined(separator: "; ")
   }

@@ -51,12 +51,23 @@ struct SCSTReader {
 
   // MARK: Files
 
+  /// The texts of files that were read already: a read asks for each once.
+  private final class Texts { var known: [String: String] = [:] }
+  private let texts = Texts()
+
+  func text(_ path: String) throws -> String {
+    if let text = texts.known[path] { return text }
+    let text = try host.text(FilePath(path))
+    texts.known[path] = text
+    return text
+  }
+
   /// The first line of a file, which is its value; nil when the file is not there or cannot be read.
   func value(_ path: String) async throws -> String? {
     var left = 50
     while true {
       do {
-        return String(try host.text(FilePath(path)).prefix { $0 != "\n" })
+        return String(try text(path).prefix { $0 != "\n" })
       } catch let failure as Failure where failure.errno == .resourceTemporarilyUnavailable {
         // The kernel serves some attributes by the same queue as commands.
         guard left > 0 else { throw failure }
