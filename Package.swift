@@ -2,7 +2,7 @@
 import PackageDescription
 
 /// One word a backend: its folder under `Backends/` holds Sources, Simulator and Tests.
-let backends = ["IET", "STGT", "LIO"]
+let backends = ["IET", "STGT", "LIO", "SCST"]
 
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")

@@ -45,6 +45,8 @@ public struct Capabilities: Sendable {
   public var unitFields: [UnitField: Int]
   /// The store that a logical unit gets by the kind of its backing when none is named.
   public var storesByKind: [FileStatus.Kind: String]
+  /// The store that a logical unit of a kind of device gets, whatever its backing is.
+  public var storesByType: [DeviceType: String]
   /// Stores that look at no file, so that their path is only a name.
   public var unbackedStores: Set<String>
   /// Whether a logical unit can be made to show that its backing has grown.
@@ -88,6 +90,7 @@ public struct Capabilities: Sendable {
     iser = false
     unitFields = [:]
     storesByKind = [:]
+    storesByType = [:]
     unbackedStores = []
     resizesUnits = true
     fixedUnitFields = []
