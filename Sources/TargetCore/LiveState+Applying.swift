@@ -16,8 +16,12 @@ extension LiveState {
     case .removeUnit(let name, let lun, _): targets[name]?.units[lun] = nil
     case .setParameter(let name, let parameter, let value): targets[name]?.parameters[parameter] = value
     case .setAttribute(let name, let attribute, let value): targets[name]?.attributes[attribute] = value
-    case .allow(let name, let initiator): targets[name]?.initiators.insert(initiator)
-    case .deny(let name, let initiator): targets[name]?.initiators.remove(initiator)
+    case .allow(let name, let initiator):
+      targets[name]?.initiators.insert(initiator)
+      targets[name]?.unfinishedInitiators.remove(initiator)
+    case .deny(let name, let initiator):
+      targets[name]?.initiators.remove(initiator)
+      targets[name]?.unfinishedInitiators.remove(initiator)
     case .setAccount(let name, let direction, let account, _):
       accounts.insert(account.user)
       withAccounts(of: name) { $0.set(account, direction) }

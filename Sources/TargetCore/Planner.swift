@@ -151,7 +151,8 @@ extension Planner {
     let (entry, remedy): (String, String)
     switch change {
     case .allow(let name, let initiator), .deny(let name, let initiator):
-      isThere = target?.initiators.contains(initiator) == true
+      let isUnfinished = change.removes && target?.unfinishedInitiators.contains(initiator) == true
+      isThere = isUnfinished || target?.initiators.contains(initiator) == true
       (entry, remedy) = ("initiator \(initiator) of \(name)", "see `quartet access list`")
     case .addPortal(let name, let portal), .removePortal(let name, let portal):
       isThere = (name == nil ? state.portals : target?.portals ?? []).contains(portal)

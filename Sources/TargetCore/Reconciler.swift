@@ -73,6 +73,8 @@ public struct Reconciler: Sendable {
     }
     if let units = spec.units { changes += unitChanges(of: spec, to: units, from: live) }
     if let initiators = spec.initiators {
+      let remnants = live?.unfinishedInitiators.subtracting(initiators) ?? []
+      changes += remnants.sorted().map { .deny(name, $0) }
       changes += setChanges(Set(initiators), live?.initiators ?? [], add: { .allow(name, $0) }) {
         .deny(name, $0)
       }

@@ -46,6 +46,9 @@ public struct Target: Sendable, Hashable {
   public var portals: Set<Portal>?
   /// Who may log in.
   public var initiators: Set<Initiator>
+  /// Who has an entry in the access list that lets nobody in as it is, such as one that a killed run left: allowing
+  /// them finishes it, denying them removes it.
+  public var unfinishedInitiators: Set<Initiator>
   /// Its CHAP accounts, without secrets where they are not shown, in the implementation's order.
   public var chap: CHAPAccounts
   /// Its session parameters; empty when they were not read.
@@ -64,6 +67,7 @@ public struct Target: Sendable, Hashable {
     self.enabled = enabled
     isUnfinished = false
     initiators = []
+    unfinishedInitiators = []
     chap = CHAPAccounts()
     parameters = [:]
     attributes = [:]

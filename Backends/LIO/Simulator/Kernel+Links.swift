@@ -15,6 +15,7 @@ extension Kernel {
       try checkMapping(of: target, by: parent)
     }
     self[parent].links[name] = target
+    linkers[target, default: []].insert(parent)
     if self[parent].kind == .unit { didExport(target, by: parent) } else { didMap(target, by: parent) }
   }
 
@@ -56,8 +57,10 @@ extension Kernel {
     switch try find(path) {
     case .item: throw .isDirectory
     case .attribute: throw .notPermitted
-    case .link:
+    case .link(let destination):
       let (parent, name) = try parent(of: path)
+      linkers[destination]?.remove(parent)
+      if linkers[destination]?.isEmpty == true { linkers[destination] = nil }
       self[parent].links[name] = nil
       self[parent].values["write_protect"] = nil
     }
@@ -65,7 +68,7 @@ extension Kernel {
 
   /// How many LUNs show a device.
   func exports(of device: Number) -> Int {
-    items.values.count { $0.kind == .unit && $0.links.values.contains(device) }
+    linkers[device]?.count ?? 0
   }
 
   /// The device that a LUN shows.

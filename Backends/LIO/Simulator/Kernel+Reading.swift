@@ -71,9 +71,7 @@ extension Kernel {
     case "tg_pt_gp_id": return value.isEmpty ? "" : value + "\n"
     case "members":
       let device = above(above(number))
-      let units = items.filter { $0.value.kind == .unit && $0.value.links.values.contains(device) }.keys
-        .sorted()
-      return units.filter { portGroup(of: $0) == number }.map { unit in
+      return (linkers[device] ?? []).sorted().filter { portGroup(of: $0) == number }.map { unit in
         let group = above(above(unit))
         return "iSCSI/\(self[above(group)].name)/\(self[group].name)/\(self[unit].name)\n\0"
       }.joined()

@@ -42,6 +42,11 @@ extension Kernel {
       if wanted == "0" { closeSessions { $0.group == number } }
       self[number].values[name] = wanted
       return
+    case .portal where name == "iser":
+      // What was made stays, whatever it is told.
+      let wanted = try attribute.value(of: text, now: now)
+      if wanted == "1" { self[number].values[name] = wanted }
+      return
     default: break
     }
     self[number].values[name] = try attribute.value(of: text, now: now)

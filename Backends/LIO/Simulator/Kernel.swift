@@ -26,6 +26,8 @@ struct Kernel: Sendable {
   var sessionCount = 0
   /// Node ACLs that the kernel made by itself, by their portal groups: whether each may only read.
   var dynamicNodes: [Number: [String: Bool]] = [:]
+  /// What links lead to an item.
+  var linkers: [Number: Set<Number>] = [:]
   /// The files of each kind of directory that there is, by their names.
   private var files: [Kind: [String: Attribute]] = [:]
   /// What reservations each device's initiators hold.
@@ -139,7 +141,7 @@ struct Kernel: Sendable {
 
   /// EBUSY for what a link leads to, ENOTEMPTY for what has something in it (configfs_detach_prep).
   private func checkRemovable(_ number: Number) throws(Errno) {
-    guard !items.values.contains(where: { $0.links.values.contains(number) }) else { throw .resourceBusy }
+    guard linkers[number] == nil else { throw .resourceBusy }
     guard self[number].links.isEmpty else { throw .directoryNotEmpty }
     for child in self[number].children.values {
       guard self[child].isDefault else { throw .directoryNotEmpty }

@@ -57,7 +57,7 @@ extension Kernel {
   }
 
   mutating func logIn(
-    _ initiator: String, to target: String, user: String?, secret: String?, address: String, port: Int,
+    _ initiator: String, to target: String, user: String?, secret: String?, address: String, port: Int?,
     isid: Int
   ) throws(LoginRefusal) -> Int {
     let fabric = child("iscsi", of: Self.root)
@@ -86,8 +86,9 @@ extension Kernel {
     return sessionCount
   }
 
-  private func isReachable(_ group: Number, _ port: Int) -> Bool {
-    self[child("np", of: group)].children.keys.contains { $0.hasSuffix(":\(port)") }
+  private func isReachable(_ group: Number, _ port: Int?) -> Bool {
+    guard let port else { return true }
+    return self[child("np", of: group)].children.keys.contains { $0.hasSuffix(":\(port)") }
   }
 
   private func checkProof(_ user: String?, _ secret: String?, _ node: Number?, _ group: Number)
@@ -121,7 +122,6 @@ extension Kernel {
       return "No active iSCSI Session for Initiator Endpoint: \(self[node].name)\n"
     }
     let depth = hexadecimal(session.depth)
-    let address = session.address.contains(":") ? "[\(session.address)]" : session.address
     return "InitiatorName: \(session.initiator)\nInitiatorAlias: \nLIO Session ID: \(session.id)   "
       + "ISID: 0x40 00 00 00 00 \(String(hexadecimal(session.isid).suffix(2)))  TSIH: \(session.id)  "
       + "SessionType: Normal\nSession State: TARG_SESS_STATE_LOGGED_IN\n"
@@ -129,7 +129,7 @@ extension Kernel {
       + "  CmdSN/WR  :  CmdSN/WC  :  ExpCmdSN  :  MaxCmdSN  :     ITT    :     TTT\n"
       + " \(depth)   \(depth)   0x00000001   \(depth)   0x01000000   0x00000000\n"
       + "----------------------[iSCSI Connections]-------------------------\n"
-      + "CID: 0  Connection State: TARG_CONN_STATE_LOGGED_IN\n   Address \(address) TCP  StatSN: *\n"
+      + "CID: 0  Connection State: TARG_CONN_STATE_LOGGED_IN\n   Address \(session.address) TCP  StatSN: *\n"
   }
 
   func counterText(_ name: String, of node: Number) -> String {

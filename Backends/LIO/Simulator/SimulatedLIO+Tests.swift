@@ -28,17 +28,32 @@ extension SimulatedLIO {
   ///
   /// - Parameters:
   ///   - user: Its CHAP name and secret, without which it offers none.
-  ///   - port: The port that it connects to.
+  ///   - port: The port that it connects to; nil where it does not matter.
   ///   - isid: The last byte of the session's identifier; a session of the same one is replaced.
   /// - Returns: The session's number.
   @discardableResult
   public func logIn(
     _ initiator: String, to target: String, user: String? = nil, secret: String? = nil,
-    address: String = "127.0.0.1", port: Int = 3260, isid: Int = 1
+    address: String = "127.0.0.1", port: Int? = nil, isid: Int = 1
   ) throws(LoginRefusal) -> Int {
     try state.withLock { state throws(LoginRefusal) in
       try state.kernel.logIn(
         initiator, to: target, user: user, secret: secret, address: address, port: port, isid: isid)
+    }
+  }
+
+  /// The CHAP account that a target asks an initiator for; nil where there is none.
+  public func account(of target: String, for initiator: String) -> (user: String, secret: String)? {
+    state.withLock { state in
+      let kernel = state.kernel
+      let fabric = kernel.child("iscsi", of: Kernel.root)
+      guard let name = kernel[fabric].children[target], let group = kernel[name].children["tpgt_1"] else {
+        return nil
+      }
+      let node = kernel[kernel.child("acls", of: group)].children[initiator]
+      let accounts = kernel.child("auth", of: node ?? group)
+      let (user, secret) = (kernel.value("userid", of: accounts), kernel.value("password", of: accounts))
+      return Kernel.isSet(user) && Kernel.isSet(secret) ? (user, secret) : nil
     }
   }
 

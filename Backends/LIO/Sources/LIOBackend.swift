@@ -5,7 +5,8 @@ import TargetCore
 extension BackendDescriptor {
   /// LIO, the target of the mainline kernel.
   public static let lio = BackendDescriptor(
-    name: "lio", aliases: ["lio-t"], summary: "LIO: the mainline kernel's target, through configfs"
+    name: "lio", aliases: ["lio-t"], summary: "LIO: the mainline kernel's target, through configfs",
+    formats: ["saveconfig": SaveConfig.format]
   ) { _ in LIOBackend() }
 }
 
@@ -25,13 +26,23 @@ struct LIOBackend: TargetBackend {
           installed: true, running: true, version: version, detail: "configfs has \(LIOPaths.fabric)")
       }
       let loaded = try host.isModuleLoaded("target_core_mod")
-      let installed = loaded || host.executable("targetcli") != nil
+      guard try loaded || hasModule(host) else {
+        return Probe(
+          installed: false, running: false, detail: "the kernel has no module target_core_mod")
+      }
       return Probe(
-        installed: installed, running: false,
+        installed: true, running: false,
         detail: loaded ? "iscsi_target_mod is not loaded" : "target_core_mod is not loaded")
     } catch {
       return Probe(installed: false, running: false, detail: "\(error)")
     }
+  }
+
+  /// Whether the modules of the running kernel have LIO's among them.
+  private func hasModule(_ host: any Host) throws -> Bool {
+    let release = try host.text("/proc/sys/kernel/osrelease").trimmed
+    let file = "/lib/modules/\(release)/kernel/drivers/target/target_core_mod.ko"
+    return try ["", ".xz", ".zst", ".gz"].contains { try host.status(FilePath(file + $0)) != nil }
   }
 
   func startSteps() -> [Step] {
@@ -53,27 +64,22 @@ struct LIOBackend: TargetBackend {
 
   func judge(_ operation: Operation, _ answer: Result<Answer, Failure>) -> Verdict {
     switch (operation, answer) {
-    // An HBA or a portal group that a killed run left behind is as good as a new one.
     case (.createDirectory(let path), .failure(let failure)) where failure.code == .exists:
-      // dbroot and its folder pr are outside of configfs.
-      let path = path.display
-      return LIOPaths.mayStandAlready(path) || !path.hasPrefix(LIOPaths.configfs) ? .done : .failed(failure)
+      return LIOPaths.mayStandAlready(path.display) ? .done : .failed(failure)
+    // An HBA that tools share among devices stays until the last of them goes.
+    case (.removeDirectory(let path), .failure(let failure))
+    where failure.errno == .directoryNotEmpty && LIOPaths.isHost(path.display):
+      return .done
     // mount(8) says with 32 that it is mounted already.
     case (.run(let command), .success(.command(let result))) where command.argv.first == "mount":
       return result.status == 0 || result.errors.contains("already mounted")
         ? .done : Executor.plainJudge(operation, answer)
     case (.write(let path, let contents), .failure(var failure)):
-      failure.problem = "the kernel refused \(contents.display.trimmed.debugDescription) for \(path.display)"
+      let file = path.display.split(separator: "/").last.map(String.init) ?? path.display
+      failure.problem =
+        "the kernel refused \(contents.display.trimmed.debugDescription) for \(file) (\(path.display))"
       return failure.code == .inUse ? .busy(failure) : .failed(failure)
     default: return Executor.plainJudge(operation, answer)
     }
-  }
-}
-
-extension LIOPaths {
-  static func mayStandAlready(_ path: String) -> Bool {
-    if path == fabric || path.hasSuffix("/tpgt_1") { return true }
-    let parts = path.dropFirst(core.count + 1).split(separator: "/")
-    return path.hasPrefix(core + "/") && parts.count == 1
   }
 }

@@ -11,17 +11,25 @@ enum LIOPaths {
   static let discovery = fabric + "/discovery_auth"
   /// The name of the links that Quartet makes; targetcli gives them random names.
   static let link = "backstore"
+  /// The same for a logical unit that is to be read-only for whoever is let in later: the kernel keeps that of
+  /// initiators alone.
+  static let readOnlyLink = "backstore-read-only"
 
   /// Settings of the default target port group of a device.
   static let aluaAttributes: Set<String> = [
     "alua_access_state", "alua_access_type", "alua_write_metadata", "implicit_trans_secs",
-    "nonop_delay_msecs",
-    "preferred", "trans_delay_msecs",
+    "nonop_delay_msecs", "preferred", "trans_delay_msecs",
   ]
 
   /// The file of a logical unit's attribute, below its device.
   static func attribute(_ name: String) -> String {
-    aluaAttributes.contains(name) ? "alua/default_tg_pt_gp/\(name)" : "attrib/\(name)"
+    if aluaAttributes.contains(name) { return "alua/default_tg_pt_gp/\(name)" }
+    return name == "company_id" ? "wwn/company_id" : "attrib/\(name)"
+  }
+
+  /// The file of a target's attribute, below its portal group.
+  static func targetAttribute(_ name: String) -> String {
+    name == "TargetAlias" ? "param/\(name)" : "attrib/\(name)"
   }
 
   static func target(_ name: TargetName) -> String { "\(fabric)/\(name)" }
@@ -32,42 +40,16 @@ enum LIOPaths {
     return "\(group(name))/np/\(host):\(portal.port)"
   }
   static func acl(_ name: TargetName, _ initiator: ISCSIName) -> String { "\(group(name))/acls/\(initiator)" }
-  static func mapped(_ name: TargetName, _ initiator: ISCSIName, _ lun: LUN) -> String {
-    "\(acl(name, initiator))/lun_\(lun)"
-  }
-}
 
-/// A backstore: an HBA of its own, so that several can be made side by side, and the device in it.
-struct Backstore: Hashable {
-  /// What the kernel's subsystem plug-in is called.
-  var plugin: String
-  /// The HBA's number.
-  var index: UInt32
-  /// The device's name.
-  var name: String
-
-  var hba: String { "\(LIOPaths.core)/\(plugin)_\(index)" }
-  var device: String { "\(hba)/\(name)" }
-
-  /// A backstore of a name, with a number that follows from it.
-  init(plugin: String, name: String) {
-    self.plugin = plugin
-    self.name = name
-    // FNV-1a; 31 bits, since tools read the number as a signed one.
-    let hash = name.utf8.reduce(UInt32(0x811c_9dc5)) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
-    index = hash & 0x7fff_ffff
+  /// Whether a directory that is there already is as good as a new one: an HBA, what a killed run left of a target,
+  /// and the folders of reservations, which are outside of configfs.
+  static func mayStandAlready(_ path: String) -> Bool {
+    if path == fabric || path.hasSuffix("/tpgt_1") || !path.hasPrefix(configfs) { return true }
+    return isHost(path)
   }
 
-  /// The backstore that a link leads to, `.../core/iblock_0/name`.
-  init?(link: String) {
-    let parts = link.split(separator: "/")
-    guard parts.count >= 3, parts[parts.count - 3] == "core" else { return nil }
-    let hba = parts[parts.count - 2]
-    guard let cut = hba.lastIndex(of: "_"), let index = UInt32(hba[hba.index(after: cut)...]) else {
-      return nil
-    }
-    plugin = String(hba[..<cut])
-    self.index = index
-    name = String(parts[parts.count - 1])
+  /// Whether a path is an HBA's.
+  static func isHost(_ path: String) -> Bool {
+    path.hasPrefix(core + "/") && !path.dropFirst(core.count + 1).contains("/")
   }
 }

@@ -4,25 +4,22 @@ import TargetCore
 extension LIOPlanner {
   func allow(_ initiator: Initiator, at name: TargetName) throws -> [Step] {
     let target = try target(name)
-    let group = LIOPaths.group(name)
     switch initiator {
-    case .all:
-      // Without the first two, everyone could log in and read, and a returning initiator would find no LUN.
-      return [
-        set(group + "/attrib/demo_mode_write_protect", to: "0", from: "1"),
-        set(group + "/attrib/cache_dynamic_acls", to: "1", from: "0"),
-        set(group + "/attrib/generate_node_acls", to: "1", from: "0"),
-      ]
+    case .all: return try allowAll(at: target)
     case .name(let node):
-      var steps = [make(LIOPaths.acl(name, node))]
-      for direction in CHAPDirection.allCases {
-        let accounts =
-          direction == .incoming ? target.chap.incoming : [target.chap.outgoing].compactMap { $0 }
-        for account in accounts {
-          steps += try credentials(account, direction, in: LIOPaths.acl(name, node) + "/auth")
-        }
+      let acl = LIOPaths.acl(name, node)
+      let isClosed = allNodes(of: target).contains(node)
+      var steps = isClosed ? [] : [make(acl)]
+      // The account that lets it in comes last: without it the ACL is seen to be unfinished.
+      if let account = target.chap.outgoing {
+        steps += try credentials(account, .outgoing, in: acl + "/auth", of: target.chap)
       }
-      for unit in target.units.values.sorted(by: { $0.lun < $1.lun }) where isShown(unit, to: node) {
+      for account in target.chap.incoming.suffix(1) {
+        steps += try credentials(account, .incoming, in: acl + "/auth", of: target.chap)
+      }
+      for unit in target.units.values.sorted(by: { $0.lun < $1.lun })
+      where isShown(unit, to: node) && !unit.isRemnant {
+        if state.facts[LIOFacts.mapped(name, node, unit.lun)] != nil { continue }
         steps += map(unit, to: node, of: name)
       }
       return steps
@@ -30,103 +27,133 @@ extension LIOPlanner {
     }
   }
 
+  /// The kernel makes an ACL for whoever logs in, keeps it, and shows every LUN by it, read-only unless it is told.
+  private func allowAll(at target: Target) throws -> [Step] {
+    for unit in target.units.values.sorted(by: { $0.lun < $1.lun }) {
+      try checkIsForAll(unit, of: target.name)
+    }
+    let attributes = LIOPaths.group(target.name) + "/attrib"
+    return [
+      set(attributes + "/demo_mode_write_protect", to: "0", from: "1"),
+      set(attributes + "/cache_dynamic_acls", to: "1", from: "0"),
+      set(attributes + "/generate_node_acls", to: "1", from: "0"),
+    ]
+  }
+
+  /// What is shown to everyone is shown to all of them alike.
+  func checkIsForAll(_ unit: LogicalUnit, of name: TargetName) throws {
+    if let audience = unit.initiators, !audience.contains(.all) {
+      throw Failure(
+        .unsupported, "lun \(unit.lun) of \(name)",
+        "cannot be for some initiators only, since LIO shows everyone every logical unit of a target",
+        remedy: "name the target's initiators instead of all, or put it into another target")
+    }
+    let device = state.facts[LIOFacts.device(name, unit.lun)]
+    let isReadOnlyDevice =
+      device.map { state.facts[LIOFacts.readOnlyDevice($0)] != nil } ?? (unit.store == "iblock")
+    if unit.readOnly == true, !isReadOnlyDevice {
+      throw Failure(
+        .unsupported, "lun \(unit.lun) of \(name)",
+        "cannot be read-only for everyone, since \(unit.store ?? "fileio") itself is always writable",
+        remedy: "name the initiators, or use a block device")
+    }
+  }
+
   func deny(_ initiator: Initiator, at name: TargetName) throws -> [Step] {
     let target = try target(name)
+    let attributes = LIOPaths.group(name) + "/attrib"
     switch initiator {
-    case .all: return [set(LIOPaths.group(name) + "/attrib/generate_node_acls", to: "0", from: "1")]
-    case .name(let node):
-      let mapped = target.units.values.sorted { $0.lun < $1.lun }.filter { isMapped($0, to: node, of: name) }
-      return mapped.flatMap { unmap($0, from: node, of: name) } + [remove(LIOPaths.acl(name, node))]
+    case .all:
+      // The ACLs that the kernel made for everyone let in as long as they are there: those in use go here, and with
+      // the second setting the others do at the next logout.
+      return [
+        set(attributes + "/generate_node_acls", to: "0", from: "1"),
+        set(attributes + "/cache_dynamic_acls", to: "0", from: nil),
+      ]
+        + target.sessions.filter { $0.id.hasPrefix(LIOSession.dynamicPrefix) }.compactMap {
+          ISCSIName(asFound: $0.initiator)
+        }.filter { !target.initiators.contains(.name($0)) }.flatMap { dropDynamic($0, at: name) }
+    case .name(let node): return denyNode(node, at: target)
     case .address, .network: return []
     }
   }
+
+  /// Removes a node ACL with all that is in it; the kernel closes its sessions.
+  func denyNode(_ node: ISCSIName, at target: Target) -> [Step] {
+    let acl = LIOPaths.acl(target.name, node)
+    var steps = target.units.values.sorted { $0.lun < $1.lun }.flatMap {
+      unmap($0, from: node, of: target.name)
+    }
+    for directory in lines(LIOFacts.bare(target.name, node)) {
+      steps += bareSteps("\(acl)/\(directory)")
+    }
+    var removal = remove(acl)
+    removal.undo += restoration(of: node, at: target)
+    return steps + [removal]
+  }
+
+  private func bareSteps(_ path: String) -> [Step] { [remove(path)] }
+
+  /// What a node ACL had besides its mapped LUNs.
+  private func restoration(of node: ISCSIName, at target: Target) -> [Operation] {
+    let acl = LIOPaths.acl(target.name, node)
+    var operations: [Operation] = []
+    if let depth = state.facts[LIOFacts.depth(target.name, node)], depth != "64" {
+      operations.append(.write(path: "\(acl)/cmdsn_depth", contents: "\(depth)\n"))
+    }
+    // As in allowing: what lets in comes last.
+    for direction in CHAPDirection.allCases.reversed() {
+      operations += previous(direction, in: acl + "/auth", of: target.chap, elseClear: false)
+    }
+    return operations
+  }
+
+  // MARK: Mapped LUNs
 
   /// Whether a logical unit is meant for an initiator.
   func isShown(_ unit: LogicalUnit, to node: ISCSIName) -> Bool {
     unit.initiators.map { $0.contains(.name(node)) || $0.contains(.all) } ?? true
   }
 
-  /// Whether it is mapped now; one planned in this run is mapped as it is meant.
-  func isMapped(_ unit: LogicalUnit, to node: ISCSIName, of name: TargetName) -> Bool {
-    state.facts["acl \(name) \(node)"] == nil
-      ? isShown(unit, to: node) : state.facts["mapped \(name) \(node) \(unit.lun)"] != nil
+  /// The mapped LUNs that show it to an initiator now; one planned in this run is mapped as it is meant.
+  func mapped(_ unit: LogicalUnit, to node: ISCSIName, of name: TargetName) -> [MappedLUN] {
+    if let lines = state.facts[LIOFacts.mapped(name, node, unit.lun)] {
+      return lines.split(separator: "\n").compactMap(MappedLUN.init(line:))
+    }
+    let isOld =
+      state.facts[LIOFacts.acl(name, node)] != nil && state.facts[LIOFacts.device(name, unit.lun)] != nil
+    guard !isOld, isShown(unit, to: node), !unit.isRemnant else { return [] }
+    return [MappedLUN(directory: "lun_\(unit.lun)", isProtected: unit.readOnly == true, link: LIOPaths.link)]
   }
 
-  /// The named initiators of a target.
-  func nodes(of target: Target) -> [ISCSIName] {
-    target.initiators.sorted().compactMap { if case .name(let node) = $0 { node } else { nil } }
+  /// The named ones among initiators.
+  func nodes(of initiators: Set<Initiator>) -> [ISCSIName] {
+    initiators.sorted().compactMap { if case .name(let node) = $0 { node } else { nil } }
+  }
+
+  /// Whoever has an ACL, whether it lets in or not.
+  func allNodes(of target: Target) -> [ISCSIName] {
+    let closed = lines(LIOFacts.closed(target.name)).compactMap { ISCSIName(asFound: $0) }.map(Initiator.name)
+    return nodes(of: target.initiators.union(target.unfinishedInitiators).union(closed))
   }
 
   func map(_ unit: LogicalUnit, to node: ISCSIName, of name: TargetName) -> [Step] {
-    let path = LIOPaths.mapped(name, node, unit.lun)
-    var steps = [make(path), link("\(path)/\(LIOPaths.link)", to: LIOPaths.unit(name, unit.lun))]
+    let path = "\(LIOPaths.acl(name, node))/lun_\(unit.lun)"
+    let isBare = lines(LIOFacts.bare(name, node)).contains("lun_\(unit.lun)")
+    var steps = isBare ? [] : [make(path)]
+    steps.append(link("\(path)/\(LIOPaths.link)", to: LIOPaths.unit(name, unit.lun)))
     if unit.readOnly == true { steps.append(set(path + "/write_protect", to: "1", from: "0")) }
     return steps
   }
 
   func unmap(_ unit: LogicalUnit, from node: ISCSIName, of name: TargetName) -> [Step] {
-    let path = LIOPaths.mapped(name, node, unit.lun)
-    let link = state.facts["mapped \(name) \(node) \(unit.lun)"] ?? LIOPaths.link
-    return [unlink("\(path)/\(link)", from: LIOPaths.unit(name, unit.lun)), remove(path)]
-  }
-
-  // MARK: CHAP
-
-  func setAccount(_ account: CHAPAccount, _ direction: CHAPDirection, of name: TargetName?) throws -> [Step] {
-    guard let name else {
-      let steps = try credentials(account, direction, in: LIOPaths.discovery)
-      return direction == .incoming
-        ? steps + [set(LIOPaths.discovery + "/enforce_discovery_auth", to: "1", from: "0")] : steps
-    }
-    let target = try target(name)
-    let group = LIOPaths.group(name)
-    // Asking for a proof before there is an account locks out; the other order would let in.
-    var steps = direction == .incoming ? [set(group + "/attrib/authentication", to: "1", from: nil)] : []
-    for place in [group] + nodes(of: target).map({ LIOPaths.acl(name, $0) }) {
-      steps += try credentials(account, direction, in: place + "/auth")
-    }
-    return steps
-  }
-
-  func clearAccount(_ user: CHAPUser, _ direction: CHAPDirection, of name: TargetName?) throws -> [Step] {
-    guard let name else {
-      let open =
-        direction == .incoming
-        ? [set(LIOPaths.discovery + "/enforce_discovery_auth", to: "0", from: "1")] : []
-      return open + clearing(direction, in: LIOPaths.discovery)
-    }
-    let target = try target(name)
-    let group = LIOPaths.group(name)
-    var steps: [Step] = []
-    for place in [group] + nodes(of: target).map({ LIOPaths.acl(name, $0) }) {
-      steps += clearing(direction, in: place + "/auth")
-    }
-    if direction == .incoming { steps.append(set(group + "/attrib/authentication", to: "0", from: "1")) }
-    return steps
-  }
-
-  private func credentials(_ account: CHAPAccount, _ direction: CHAPDirection, in folder: String) throws
-    -> [Step]
-  {
-    guard let secret = account.secret else {
-      throw Failure(
-        .invalid, "CHAP account \(account.user)", "needs a secret", remedy: "name a file that holds it")
-    }
-    let suffix = direction == .outgoing ? "_mutual" : ""
-    let clear = clearing(direction, in: folder)
-    // No newline: the kernel takes it for a part of the name and of the secret, and no proof is right then.
-    let operations: [Operation] = [
-      .write(path: "\(folder)/userid\(suffix)", contents: "\(account.user)"),
-      .write(path: "\(folder)/password\(suffix)", contents: "\(secret)"),
-    ]
-    return zip(operations, clear).map { Step($0, undo: [$1.operation], reason: reason) }
-  }
-
-  /// The kernel takes the word NULL for no name.
-  private func clearing(_ direction: CHAPDirection, in folder: String) -> [Step] {
-    let suffix = direction == .outgoing ? "_mutual" : ""
-    return ["userid", "password"].map {
-      step(.write(path: "\(folder)/\($0)\(suffix)", contents: "NULL"))
+    mapped(unit, to: node, of: name).flatMap { mapped -> [Step] in
+      let path = "\(LIOPaths.acl(name, node))/\(mapped.directory)"
+      var unlinking = unlink("\(path)/\(mapped.link)", from: LIOPaths.unit(name, unit.lun))
+      if mapped.isProtected {
+        unlinking.undo.append(.write(path: Text(path + "/write_protect"), contents: "1\n"))
+      }
+      return [unlinking, remove(path)]
     }
   }
 }

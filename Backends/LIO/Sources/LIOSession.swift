@@ -3,6 +3,9 @@ import TargetCore
 
 /// Reads `acls/INITIATOR/info` (lio_target_nacl_info_show in drivers/target/iscsi/iscsi_target_configfs.c).
 enum LIOSession {
+  /// Sessions of ACLs that the kernel made are told by their initiators' names alone.
+  static let dynamicPrefix = "dynamic:"
+
   /// The session that it tells of; nil when there is none.
   static func parse(_ text: String) -> Session? {
     guard !text.hasPrefix("No active iSCSI Session") else { return nil }

@@ -1,0 +1,161 @@
+import HostInterface
+import SystemPackage
+import TargetCore
+
+extension LIOBackend {
+  func read(_ host: any Host, detail: ReadDetail) async throws -> LiveState {
+    guard try host.status(FilePath(LIOPaths.fabric)) != nil else {
+      throw Failure(
+        .unavailable, "lio", "the kernel's target does not answer, \(LIOPaths.fabric) does not exist",
+        remedy: "run `quartet start -i lio`, or load the module iscsi_target_mod")
+    }
+    var reader = LIOReader(host: host)
+    for entry in try host.list(FilePath(LIOPaths.fabric)) {
+      guard LIOReader.isTargetName(entry) else { continue }
+      guard let name = TargetName(asFound: entry) else {
+        reader.state.remarks.append("LIO has a target with a name that cannot be handled (\(entry))")
+        continue
+      }
+      try reader.readTarget(name, detail: detail)
+    }
+    if detail.shared {
+      try reader.readBackstores()
+      try reader.readStoredReservations()
+      try reader.readDiscovery()
+      try reader.readSCSIAddresses()
+    }
+    return reader.state
+  }
+}
+
+/// Reads configfs into the model.
+///
+/// What an entry is made of may go away while it is read, so that a file that is missing is a value that is not
+/// told.
+struct LIOReader {
+  let host: any Host
+  var state = LiveState()
+  /// How many LUNs show a device.
+  var uses: [String: Int] = [:]
+  /// The settings of devices that several LUNs show are read once.
+  var devices: [String: LogicalUnit] = [:]
+
+  init(host: any Host) { self.host = host }
+
+  static func isTargetName(_ entry: String) -> Bool {
+    ["iqn.", "eui.", "naa."].contains { entry.lowercased().hasPrefix($0) }
+  }
+
+  // MARK: Files
+
+  /// A file's first line; nil when the file is not there or cannot be read.
+  func value(_ path: String) throws -> String? {
+    do {
+      let text = try host.text(FilePath(path))
+      return String(text.prefix { $0 != "\n" })
+    } catch let failure as Failure where failure.code != .permission {
+      return nil
+    }
+  }
+
+  func entries(_ path: String) throws -> [String] {
+    do { return try host.list(FilePath(path)) } catch let failure as Failure where failure.code == .notFound {
+      return []
+    }
+  }
+
+  /// The name and destination of the link in a directory; the names that Quartet gives are tried first.
+  func link(in folder: String) throws -> (name: String, destination: String)? {
+    if let destination = try? host.readLink(FilePath("\(folder)/\(LIOPaths.link)")) {
+      return (LIOPaths.link, destination.string)
+    }
+    for entry in try entries(folder) {
+      if let destination = try? host.readLink(FilePath("\(folder)/\(entry)")) {
+        return (entry, destination.string)
+      }
+    }
+    return nil
+  }
+
+  /// Adds a line to a fact that is a list.
+  mutating func note(_ line: String, under fact: String) {
+    state.facts[fact] = state.facts[fact].map { "\($0)\n\(line)" } ?? line
+  }
+
+  // MARK: Targets
+
+  mutating func readTarget(_ name: TargetName, detail: ReadDetail) throws {
+    let groups = try entries(LIOPaths.target(name)).filter { $0.hasPrefix("tpgt_") }
+    for group in groups where group != "tpgt_1" {
+      state.remarks.append("target \(name) has the portal group \(group), which is left alone")
+      note(group, under: LIOFacts.otherGroups(name))
+    }
+    var target = Target(name: name)
+    target.portals = []
+    guard groups.contains("tpgt_1") else {
+      noteHalfBuilt(&target, "name")
+      return
+    }
+    let group = LIOPaths.group(name)
+    target.enabled = try value(group + "/enable") == "1"
+    let isForAll = try value(group + "/attrib/generate_node_acls") == "1"
+    if isForAll { target.initiators.insert(.all) }
+    try readPortals(into: &target)
+    for entry in try entries(group + "/lun") where entry.hasPrefix("lun_") {
+      guard let number = Int(entry.dropFirst(4)), let lun = try? LUN(number), "lun_\(lun)" == entry else {
+        state.remarks.append("target \(name) has a LUN that cannot be handled (\(entry))")
+        continue
+      }
+      try readUnit(lun, settings: detail.units.contains(name), into: &target)
+      if detail.parameters.contains(name) { try readUnitAttributes(lun, into: &target) }
+    }
+    let nodes = try readNodes(into: &target, statistics: detail.statistics.contains(name))
+    try readAccounts(of: nodes, into: &target)
+    let open = nodes.filter { target.initiators.contains(.name($0)) }
+    try readProtection(open, isForAll: isForAll, into: &target)
+    try readDynamicSessions(into: &target)
+    if detail.parameters.contains(name) { try readParameters(into: &target) }
+    let isEmpty = target.units.isEmpty && nodes.isEmpty && target.portals?.isEmpty != false
+    if !target.enabled, isEmpty, state.facts[LIOFacts.empty(name)] == nil {
+      // Quartet enables a portal group right after it made it, while nobody can get in.
+      noteHalfBuilt(&target, "group")
+    }
+    state.targets[name] = target
+  }
+
+  /// A run was killed before the target was made.
+  ///
+  /// What it is meant to be it is told as: in service.
+  private mutating func noteHalfBuilt(_ target: inout Target, _ built: String) {
+    state.facts[LIOFacts.halfBuilt(target.name)] = built
+    state.remarks.append(
+      "target \(target.name) was not finished; `quartet apply` of its document finishes it, a delete removes it"
+    )
+    target.enabled = true
+    state.targets[target.name] = target
+  }
+
+  private mutating func readPortals(into target: inout Target) throws {
+    let folder = LIOPaths.group(target.name) + "/np"
+    for entry in try entries(folder) {
+      guard var portal = try? Portal(entry) else {
+        state.remarks.append("target \(target.name) has a portal that cannot be handled (\(entry))")
+        continue
+      }
+      portal.iser = try value("\(folder)/\(entry)/iser") == "1"
+      target.portals?.insert(portal)
+    }
+  }
+
+  private func readParameters(into target: inout Target) throws {
+    let group = LIOPaths.group(target.name)
+    for parameter in SessionParameter.allCases {
+      target.parameters[parameter] = try value("\(group)/param/\(parameter.rawValue)")
+    }
+    for attribute in Capabilities.lio.targetAttributes {
+      if let text = try value("\(group)/\(LIOPaths.targetAttribute(attribute))") {
+        target.attributes[attribute] = text
+      }
+    }
+  }
+}
