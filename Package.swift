@@ -103,7 +103,8 @@ let package = Package(
     tests("StateFileTests", ["HostInterface", "TargetCore", "StateFile", "Yams", system]),
     tests(
       "QuartetTests",
-      ["HostInterface", "TargetCore", "Quartet", "BackendRegistry", "Simulation", "STGTSimulator", system]),
+      ["HostInterface", "TargetCore", "Quartet", "BackendRegistry", "Simulation", system]
+        + backends.map { .target(name: "\($0)Simulator") }),
     tests("CLITests", ["HostInterface", "LinuxHost", "quartet-cli", system]),
     tests(
       "VMTests",

@@ -15,6 +15,16 @@ public struct Capabilities: Sendable {
     case implementation
   }
 
+  /// What it calls every address of the machine.
+  public enum Wildcards: Sendable, Hashable {
+    /// 0.0.0.0 stands for IPv4, :: for IPv6.
+    case apart
+    /// 0.0.0.0 stands for both.
+    case inIPv4
+    /// :: stands for both, 0.0.0.0 for IPv4.
+    case inIPv6
+  }
+
   /// The logical unit numbers it takes.
   public var luns: ClosedRange<Int>
   /// The numbers it gives to targets; nil when targets have none.
@@ -39,6 +49,11 @@ public struct Capabilities: Sendable {
   public var sharedAccounts: Bool
   /// Whom portals belong to.
   public var portalScope: PortalScope
+  /// What stands for every address.
+  public var wildcards: Wildcards
+  /// Whether one daemon listens for all targets, at addresses that it keeps for as long as it runs; else each portal is a
+  /// socket of its own, which comes and goes with it.
+  public var daemonListens: Bool
   /// Whether it speaks iSER.
   public var iser: Bool
   /// The settings of logical units that it has, each with its longest value in bytes.
@@ -47,6 +62,8 @@ public struct Capabilities: Sendable {
   public var storesByKind: [FileStatus.Kind: String]
   /// The store that a logical unit of a kind of device gets, whatever its backing is.
   public var storesByType: [DeviceType: String]
+  /// Stores that hold a block device alone, so that nothing else that does so can open it.
+  public var exclusiveStores: Set<String>
   /// Stores that look at no file, so that their path is only a name.
   public var unbackedStores: Set<String>
   /// Whether a logical unit can be made to show that its backing has grown.
@@ -61,6 +78,9 @@ public struct Capabilities: Sendable {
   public var targetAttributes: Set<String>
   /// Its own settings of logical units.
   public var unitAttributes: Set<String>
+  /// What its own settings are when nobody set them, as far as that is known; an empty set stands for whatever it is,
+  /// where that follows from something else.
+  public var attributeDefaults: [String: Set<String>]
   /// Characters that its interface reads as syntax, so that no backing path and no text of a logical unit may
   /// have them.
   public var reservedCharacters: Set<Character>
@@ -87,10 +107,13 @@ public struct Capabilities: Sendable {
     incomingAccountLimit = nil
     sharedAccounts = false
     portalScope = .target
+    wildcards = .apart
+    daemonListens = false
     iser = false
     unitFields = [:]
     storesByKind = [:]
     storesByType = [:]
+    exclusiveStores = []
     unbackedStores = []
     resizesUnits = true
     fixedUnitFields = []
@@ -98,6 +121,7 @@ public struct Capabilities: Sendable {
     blockSizes = [512]
     targetAttributes = []
     unitAttributes = []
+    attributeDefaults = [:]
     reservedCharacters = []
     reservedPathCharacters = []
     fixedUnitAttributes = []

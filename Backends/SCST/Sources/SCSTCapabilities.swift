@@ -30,6 +30,8 @@ extension Capabilities {
     for digest in [SessionParameter.headerDigest, .dataDigest] {
       able.parameterReadsAs[digest] = ["CRC32C,None": "None,CRC32C"]
     }
+    able.daemonListens = true
+    able.exclusiveStores = ["vdisk_blockio"]
     able.mutualCHAP = true
     able.discoveryCHAP = true
     able.portalScope = .target
@@ -55,6 +57,32 @@ extension Capabilities {
       .union([SCSTAttributes.name])
     able.reservedPathCharacters = [" ", "\t", "=", ";", "\n"]
     able.withoutUnitZero = "initiators look there first, and find none of its logical units"
+    able.attributeDefaults = [
+      "MaxSessions": ["0"],
+      "NopInInterval": ["30"],
+      "NopInTimeout": ["30"],
+      "QueuedCommands": ["32"],
+      "RDMAExtensions": ["No", "Yes"],
+      "RspTimeout": ["90"],
+      "addr_method": ["PERIPHERAL"],
+      "aen_disabled": ["0"],
+      "alias": [""],
+      "black_hole": ["0"],
+      "comment": [""],
+      "cpu_mask": [],
+      "forward_dst": ["0"],
+      "forward_src": ["0"],
+      "forwarding": ["0"],
+      "io_grouping_type": ["auto"],
+      "per_portal_acl": ["0"],
+      "redirect": [""],
+    ]
+    for (name, attribute) in SCSTAttributes.all {
+      able.attributeDefaults[name] = attribute.standard.map { [$0] } ?? []
+    }
+    able.attributeDefaults[SCSTAttributes.name] = []
+    able.attributeDefaults["threads_num"] = ["1", "8"]
+    able.attributeDefaults["bind_alua_state"] = ["0", "1"]
     return able
   }()
 }
