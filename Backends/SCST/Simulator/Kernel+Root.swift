@@ -101,7 +101,7 @@ extension Kernel {
       tree.set(name, value + "\n")
     case "max_tasklet_cmd", "poll_us":
       tree.set(name, "\(try kernelNumber(value))\n")
-    case "trace_level": guard value == "default" else { throw .invalidArgument }
+    case "trace_level": try Self.checkTrace(text)
     default: throw .invalidArgument
     }
   }
