@@ -191,7 +191,8 @@ extension Kernel {
       tree.putFile(
         "\(path)/\(attribute)",
         DeviceTable.content(
-          value, isKey: value != defaults[attribute] || attribute == "thin_provisioned" && settings.isThinInVain),
+          value,
+          isKey: value != defaults[attribute] || attribute == "thin_provisioned" && settings.isThinInVain),
         mode: DeviceTable.fixed.contains(attribute) ? 0o444 : 0o644)
     }
     if handler == .cdrom { tree.putFile(path + "/numa_node_id", "-1\n") }

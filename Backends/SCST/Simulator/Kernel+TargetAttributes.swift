@@ -113,7 +113,9 @@ extension Kernel {
       tree.set(path, value + (value == "0" ? "\n[key]\n\n" : "\n\n"))
     case "internal_portal", "iSNSServer":
       var words = value.split { $0 == " " || $0 == "," }
-      if name == "iSNSServer", words.count == 2, words[1].lowercased() == "accesscontrol" { words.removeLast() }
+      if name == "iSNSServer", words.count == 2, words[1].lowercased() == "accesscontrol" {
+        words.removeLast()
+      }
       guard words.allSatisfy(Self.isAddress), name == "internal_portal" || words.count < 2 else {
         throw .invalidArgument
       }

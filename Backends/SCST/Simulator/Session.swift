@@ -154,7 +154,9 @@ extension Kernel {
       guard Self.counters.contains(name) else { throw .invalidArgument }
       // Whatever is written begins all counts of that direction anew.
       let direction = name.prefix { $0 != "_" } + "_"
-      for counter in Self.counters where counter.hasPrefix(direction) { tree.set("\(path)/\(counter)", "0\n") }
+      for counter in Self.counters where counter.hasPrefix(direction) {
+        tree.set("\(path)/\(counter)", "0\n")
+      }
       return
     }
     guard let index = sessions.firstIndex(where: { $0.path == path }) else { return }

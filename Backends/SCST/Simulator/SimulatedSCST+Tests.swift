@@ -80,6 +80,17 @@ extension SimulatedSCST {
     }
   }
 
+  /// Unloads a module, unless it is in use; devices do not keep that of their handler loaded.
+  ///
+  /// - Returns: Whether it is unloaded now.
+  @discardableResult
+  public func unload(module name: String) -> Bool {
+    let name = String(name.map { $0 == "-" ? "_" : $0 })
+    let isUnloaded = kernel.withLock { $0.unload(module: name) }
+    if isUnloaded { forgetModule(name) }
+    return isUnloaded
+  }
+
   /// Brings everything to where it was when the modules were loaded, with the daemon running.
   public func reset() {
     kernel.withLock { kernel in

@@ -62,6 +62,9 @@ public final class SimulatedSCST: SimulatedService, KernelFileSystem {
     }
   }
 
+  /// Tells the machine that a module is gone.
+  func forgetModule(_ name: String) { machine.withLock(\.host)?.install(module: name) }
+
   /// Takes over which modules the machine has loaded meanwhile.
   private func loadModules(of host: SimulatedHost?) {
     // What is loaded stays loaded.
