@@ -156,6 +156,11 @@ extension SimulatedSCST {
   public func putFile(_ path: String, _ content: String?) {
     kernel.withLock { $0.tree.putFile(path, content) }
   }
+
+  /// The same for a link, such as to a target of a driver that is not modelled.
+  public func putLink(_ path: String, to destination: String) {
+    kernel.withLock { $0.tree.put(path, .link(destination)) }
+  }
 }
 
 extension Kernel {

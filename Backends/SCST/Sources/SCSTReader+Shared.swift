@@ -27,6 +27,7 @@ extension SCSTReader {
     for handler in try entries(SCSTPaths.root + "/handlers") where SCSTHandler(rawValue: handler) != nil {
       state.stores[handler] = []
     }
+    state.facts[SCSTFact.handlers] = state.stores.keys.sorted().joined(separator: ",")
     try await readDevices()
     for driver in try entries(SCSTPaths.root + "/targets") where driver != "iscsi" && driver != "copy_manager"
     {

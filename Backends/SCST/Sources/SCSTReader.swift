@@ -67,7 +67,7 @@ struct SCSTReader {
     var left = 50
     while true {
       do {
-        return String(try text(path).prefix { $0 != "\n" })
+        return String(try text(path).prefix { $0 != "\n" && $0 != "\0" })
       } catch let failure as Failure where failure.errno == .resourceTemporarilyUnavailable {
         // The kernel serves some attributes by the same queue as commands.
         guard left > 0 else { throw failure }
