@@ -20,7 +20,9 @@ enum SCSTIdentity {
     let name = "\(serial)-\(device)"
     return [
       "t10_vend_id": handler == .blockio ? "SCST_BIO" : "SCST_FIO", "prod_id": String(device.prefix(16)),
-      "prod_rev_lvl": version.prefix { $0 != "-" }.filter { $0 != "." }, "usn": serial, "t10_dev_id": name,
+      "prod_rev_lvl": version.prefix { $0 != "-" }.filter { $0 != "." }, "usn": serial,
+      // It ends where its field ends.
+      "t10_dev_id": String(decoding: name.utf8.prefix(25), as: UTF8.self),
       "vend_specific_id": name,
     ]
   }

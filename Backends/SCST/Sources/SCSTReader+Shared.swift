@@ -27,6 +27,7 @@ extension SCSTReader {
     for handler in try entries(SCSTPaths.root + "/handlers") where SCSTHandler(rawValue: handler) != nil {
       state.stores[handler] = []
     }
+    state.facts[SCSTFact.handlers] = state.stores.keys.sorted().joined(separator: ",")
     try await readDevices()
     for driver in try entries(SCSTPaths.root + "/targets") where driver != "iscsi" && driver != "copy_manager"
     {
@@ -126,8 +127,8 @@ extension SCSTReader {
   /// Once a text of a device was written, SCST marks it for good; one that the device has by itself says nothing.
   private mutating func noteSaved(device: String) throws {
     let folder = SCSTPaths.device(device)
-    let handler = linkName(folder + "/handler").flatMap(SCSTHandler.init(rawValue:))
-    let own = SCSTIdentity.own(of: device, handler, setupID: setupID, version: version)
+    guard let handler = linkName(folder + "/handler") else { return }
+    let own = SCSTIdentity.own(of: device, SCSTHandler(rawValue: handler), setupID: setupID, version: version)
     try noteSaved(folder, but: own)
   }
 
@@ -136,15 +137,18 @@ extension SCSTReader {
     if !lines.isEmpty { state.facts[SCSTFact.saved(folder)] = lines.joined(separator: "\n") }
   }
 
-  /// What is no setting, and takes its time or the queue.
+  /// What is no setting; some of it takes its time or the queue.
   private static let neverSaved: Set = [
-    "last_sysfs_mgmt_res", "mgmt", "trace_cmds", "trace_level", "trace_mcmds", "version",
+    "block", "dif_capabilities", "dif_checks_failed", "dump_prs", "exported", "handler", "ini_groups",
+    "initiators", "last_sysfs_mgmt_res", "luns", "mgmt", "open_state", "pr_state",
+    "resync_size", "scsi_device", "sessions", "sg_tablesize", "sync", "tid", "trace_cmds", "trace_level",
+    "trace_mcmds", "type", "version",
   ]
 
   /// The values that SCST marks as to be saved; accounts are read elsewhere.
   private func saved(_ folder: String) throws -> [(name: String, value: String)] {
     try entries(folder).compactMap { file in
-      if ["IncomingUser", "OutgoingUser"].contains(where: file.isNumbered) { return nil }
+      if ["IncomingUser", "OutgoingUser"].contains(where: file.isNumbered) || file.isCounter { return nil }
       guard !Self.neverSaved.contains(file), let text = try? text("\(folder)/\(file)") else { return nil }
       let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
       guard lines.dropFirst().contains("[key]") else { return nil }

@@ -67,7 +67,7 @@ struct SCSTReader {
     var left = 50
     while true {
       do {
-        return String(try text(path).prefix { $0 != "\n" })
+        return String(try text(path).prefix { $0 != "\n" && $0 != "\0" })
       } catch let failure as Failure where failure.errno == .resourceTemporarilyUnavailable {
         // The kernel serves some attributes by the same queue as commands.
         guard left > 0 else { throw failure }
@@ -217,7 +217,7 @@ struct SCSTReader {
   private func readSessionEntry(
     _ file: String, in folder: String, of name: TargetName, into session: inout Session
   ) async throws {
-    if file.hasSuffix("_count") || file.hasSuffix("_kb") || file == "active_commands" {
+    if file.isCounter || file == "active_commands" {
       guard detail.statistics.contains(name) else { return }
       session.statistics[file] = try await value("\(folder)/\(file)").flatMap { UInt64($0) }
     } else if detail.parameters.contains(name), let address = IPAddress(connection: file) {
@@ -233,7 +233,7 @@ struct SCSTReader {
       target.parameters[parameter] = try await value("\(path)/\(parameter.rawValue)")
     }
     let known = Set(SessionParameter.allCases.map(\.rawValue)).union(Self.noSettings)
-    for file in files where !known.contains(file) && !file.hasSuffix("_count") && !file.hasSuffix("_kb") {
+    for file in files where !known.contains(file) && !file.isCounter {
       if ["IncomingUser", "OutgoingUser", "allowed_portal"].contains(where: file.isNumbered) { continue }
       target.attributes[file] = try await value("\(path)/\(file)")
     }
@@ -246,6 +246,9 @@ struct SCSTReader {
 }
 
 extension String {
+  /// Whether it is the file of a statistic.
+  var isCounter: Bool { hasSuffix("_count") || hasSuffix("_kb") }
+
   /// Whether it is a kind, or the kind and a number behind it: `IncomingUser`, `IncomingUser1`.
   func isNumbered(_ kind: String) -> Bool {
     hasPrefix(kind) && dropFirst(kind.count).allSatisfy { $0.isASCII && $0.isNumber }
