@@ -91,8 +91,8 @@ let package = Package(
       name: "dev",
       dependencies: [
         "HostInterface", "HostRecording", "LinuxHost", "Quartet", "TargetCore", "VirtualMachine",
-        "guest-agent", arguments, system,
-      ],
+        "Simulation", "guest-agent", arguments, system,
+      ] + backends.map { .target(name: "\($0)Simulator") },
       swiftSettings: settings),
 
     tests("HostInterfaceTests", ["HostInterface", "Simulation", system]),
@@ -112,6 +112,10 @@ let package = Package(
         "GuestProtocol", "HostInterface", "LinuxHost", "Quartet", "TargetCore", "VirtualMachine", "dev",
         "guest-agent", system,
       ]),
+    tests(
+      "DevTests",
+      ["HostInterface", "LinuxHost", "Simulation", "dev", system]
+        + backends.map { .target(name: "\($0)Simulator") }),
     .testTarget(
       name: "TidyTests", dependencies: ["BackendRegistry", "TargetCore", system],
       exclude: ["CodeForms.txt", "ImportForms.txt"], swiftSettings: settings),

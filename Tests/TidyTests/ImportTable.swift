@@ -25,6 +25,7 @@ enum ImportTable {
     "dev": [
       "VirtualMachine",
       "HostInterface", "HostRecording", "TargetCore", "StateFile", "Quartet", "LinuxHost", "ArgumentParser",
+      "Simulation", "IETSimulator", "LIOSimulator", "SCSTSimulator", "STGTSimulator",
     ],
     "example": ["LinuxHost", "Quartet", "TargetCore", "HostInterface"],
   ]

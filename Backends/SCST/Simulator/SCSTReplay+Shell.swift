@@ -70,7 +70,7 @@ extension SCSTReplay {
   private func resize(_ path: String, to size: String) {
     let units: [Character: UInt64] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30]
     let factor = size.last.flatMap { units[$0] } ?? 1
-    let bytes = (UInt64(factor == 1 ? size[...] : size.dropLast()) ?? 0) * factor
+    let bytes = (UInt64(factor == 1 ? size[...] : size.dropLast()) ?? 0) &* factor
     let path = FilePath(path)
     if (try? host.status(path)) ?? nil == nil {
       host.addFile(path, size: bytes)
@@ -80,12 +80,12 @@ extension SCSTReplay {
   }
 
   private func mapDevice(_ words: [String]) {
-    guard let name = words.last(where: { !$0.hasPrefix("-") }) else { return }
+    guard words.count > 1, let name = words.last(where: { !$0.hasPrefix("-") }) else { return }
     switch words.first {
     case "create":
       // dmsetup create NAME --table "0 SECTORS linear ..."
       let sectors = words.drop { $0 != "--table" }.dropFirst(2).first.flatMap { UInt64($0) } ?? 0
-      host.addBlockDevice(FilePath("/dev/mapper/\(words[1])"), size: sectors * 512)
+      host.addBlockDevice(FilePath("/dev/mapper/\(words[1])"), size: sectors &* 512)
     case "suspend": scst.freeze(name)
     case "resume": scst.thaw()
     case "remove": host.remove(FilePath("/dev/mapper/\(name)"))

@@ -8,14 +8,6 @@ import SystemPackage
 /// What depends on time (whether a command answers EAGAIN, how often its result was still open) is taken from the
 /// recording; the steps outside of sysfs are understood as far as the recordings of this project have them.
 public struct SCSTReplay {
-  /// A step that the model answers otherwise.
-  public struct Difference: Sendable, Hashable, CustomStringConvertible {
-    /// The number of the step.
-    public var step: Int
-    /// What was asked, and how the answers differ.
-    public var description: String
-  }
-
   let scst: SimulatedSCST
   let host: SimulatedHost
   var baseline: [String: RecordedEntry] = [:]
@@ -44,20 +36,20 @@ public struct SCSTReplay {
   /// - Throws: ``Failure`` with code `garbled` for a line that is no step.
   public static func differences(
     in text: String, snapshot: (String) throws -> String? = { _ in nil }
-  ) async throws -> [Difference] {
+  ) async throws -> [ReplayDifference] {
     var replay = SCSTReplay()
-    var list: [Difference] = []
+    var list: [ReplayDifference] = []
     for step in try RecordedStep.steps(in: text) {
       let problem: String?
       if step.op == "snapshot" {
         problem = try step.file.flatMap(snapshot).flatMap { try replay.compare(snapshot: $0) }
       } else {
-        problem = try await replay.play(step)
+        do { problem = try await replay.play(step) } catch { problem = "it cannot be done: \(error)" }
       }
       if let problem {
         let words = [step.op, step.path, step.data?.debugDescription, step.command].compactMap { $0 }
         list.append(
-          Difference(step: step.seq, description: "\(words.joined(separator: " ")): \(problem)"))
+          ReplayDifference(step: step.seq, description: "\(words.joined(separator: " ")): \(problem)"))
       }
     }
     return list
