@@ -210,6 +210,8 @@ extension Implementation {
       }
       switch change {
       case .setAccount, .clearAccount, .addPortal, .removePortal, .addUnit, .replaceUnit: shared = true
+      // What a killed run left of a logical unit may stand apart from its target.
+      case .removeUnit, .deleteTarget: shared = true
       default: break
       }
     }
