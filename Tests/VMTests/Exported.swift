@@ -34,8 +34,12 @@ struct Exported {
     initiator = try await OpenISCSI(name, at: kind.portal)
     try await OpenISCSI.forgetAll()
     _ = try await implementation.start()
-    for target in try await implementation.read().targets.keys {
+    let left = try await implementation.read(ReadDetail(shared: true))
+    for target in left.targets.keys {
       try await implementation.perform([.deleteTarget(target, force: true)])
+    }
+    for account in left.discovery.incoming {
+      try await implementation.perform([.clearAccount(nil, .incoming, account.user)])
     }
     try await shell("rm -rf /run/disks && mkdir -p /run/disks /run/mounted")
   }
@@ -67,9 +71,9 @@ struct Exported {
   /// Makes changes by Quartet.
   func perform(_ changes: Change...) async throws { try await implementation.perform(changes) }
 
-  /// The target as it is read.
+  /// The target as it is read, with all that is told of its logical units.
   func target() async throws -> Target {
-    try #require(try await implementation.read().targets[name])
+    try #require(try await implementation.read(ReadDetail(parameters: .all)).targets[name])
   }
 
   /// Logs in, which must not fail.

@@ -9,13 +9,17 @@ struct OpenISCSI {
   /// The initiator's name.
   static let name = "iqn.1993-08.org.debian:01:guest"
 
-  /// `iscsiadm` says so by its exit status (iscsiadm(8)): no objects were found.
+  /// The exit status of `iscsiadm` when the target did not let the initiator in (iscsiadm(8)).
+  static let refused: Int32 = 24
+  /// Its exit status when the initiator would not go on.
+  static let failed: Int32 = 19
+  /// Its exit status when no objects were found.
   private static let noObjects: Int32 = 21
 
   /// The daemon serves the whole guest, so it is started once.
   private static let daemon = Task {
     let host = LocalHost()
-    for module in ["iscsi_tcp", "sd_mod", "ext4"] { try host.loadModule(module) }
+    for module in ["iscsi_tcp", "sd_mod", "sg", "ext4"] { try host.loadModule(module) }
     try host.replace(
       "/etc/iscsi/initiatorname.iscsi", with: Array("InitiatorName=\(name)\n".utf8), mode: 0o600)
     // The short limits of time: how often a first login is tried, and how long a lost session holds its commands.
@@ -37,12 +41,18 @@ struct OpenISCSI {
 
   private let portal: String
   private let target: TargetName
+  private let name: String
+  private let interface: String
 
-  /// The initiator as it sees one target at one portal; logs nothing in.
-  init(_ target: TargetName, at portal: String) async throws {
+  /// An initiator as it sees one target at one portal; logs nothing in.
+  ///
+  /// - Parameter name: Whom it says to be; any but the guest's own is one and the same interface of `iscsiadm`.
+  init(_ target: TargetName, at portal: String, as name: String = name) async throws {
     try await Self.daemon.value
     self.portal = portal
     self.target = target
+    self.name = name
+    interface = name == Self.name ? "default" : "other"
   }
 
   /// Ends every session, and forgets every target that was found.
@@ -73,13 +83,11 @@ struct OpenISCSI {
   }
 
   /// The exit status of a login with these settings of the node's record; 0 when a session stands.
-  func logIn(_ settings: [String: String] = [:], as initiator: String? = nil) async throws -> Int32 {
-    var record = self.record
-    if let initiator {
-      let interface = ["-m", "iface", "-I", "other"]
-      _ = try await Self.administer(interface + ["-o", "new"])
-      _ = try await administer(interface + ["-o", "update", "-n", "iface.initiatorname", "-v", initiator])
-      record += ["-I", "other"]
+  func logIn(_ settings: [String: String] = [:]) async throws -> Int32 {
+    if name != Self.name {
+      let own = ["-m", "iface", "-I", interface]
+      _ = try await Self.administer(own + ["-o", "new"])
+      _ = try await administer(own + ["-o", "update", "-n", "iface.initiatorname", "-v", name])
     }
     // A record that a discovery made knows the portal group; one beside it would be another session.
     if try await Self.administer(record).status != 0 { _ = try await administer(record + ["-o", "new"]) }
@@ -127,13 +135,14 @@ struct OpenISCSI {
   /// Looks for other logical units, and for what changed in those that are known.
   func rescan() async throws { _ = try await administer(record + ["--rescan"]) }
 
-  private var record: [String] { ["-m", "node", "-T", "\(target)", "-p", portal] }
+  private var record: [String] { ["-m", "node", "-T", "\(target)", "-p", portal, "-I", interface] }
 
   private func session() throws -> FilePath? {
     let host = LocalHost()
     let folder: FilePath = "/sys/class/iscsi_session"
     return try host.list(folder).map { folder.appending($0) }.first {
       (try? host.text($0.appending("targetname")).trimmed) == "\(target)"
+        && (try? host.text($0.appending("initiatorname")).trimmed) == name
     }
   }
 
@@ -151,10 +160,19 @@ struct OpenISCSI {
 /// What a shell's command prints; the test fails where it fails, or takes more than a minute.
 @discardableResult
 func shell(_ text: String, _ words: String...) async throws -> String {
-  let result = try await LocalHost().run(
-    ["sh", "-e", "-c", text, "sh"] + words, environment: [:], input: [], limit: .seconds(60))
+  let result = try await runShell(text, words)
   try #require(result.status == 0, "\(text) \(words): \(result.errors)")
   return String(decoding: result.output, as: UTF8.self).trimmed
+}
+
+/// The exit status of a shell's command.
+func status(_ text: String, _ words: String...) async throws -> Int32 {
+  try await runShell(text, words).status
+}
+
+private func runShell(_ text: String, _ words: [String]) async throws -> CommandResult {
+  try await LocalHost().run(
+    ["sh", "-e", "-c", text, "sh"] + words, environment: [:], input: [], limit: .seconds(60))
 }
 
 /// Waits until something holds; the test fails where it does not in 30 s.
