@@ -32,7 +32,7 @@ enum LIOFacts {
     "user \(direction.rawValue) \(folder)"
   }
 
-  /// A device that no LUN shows, with what it is made of.
+  /// A device that no LUN shows, with what it is made of; or an HBA without a device.
   static func unused(_ device: String) -> String { "unused \(device)" }
   /// What the kernel stored of reservations of a device with a serial number.
   static func reservations(_ serial: String) -> String { "aptpl \(serial)" }
