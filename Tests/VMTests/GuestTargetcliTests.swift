@@ -112,8 +112,9 @@ struct GuestTargetcliTests {
     let changes = try await lio.apply(document()).changes
     #expect(changes.map(\.description) == ["set lun 0 of \(ours.name)"])
 
-    // Quartet applies what targetctl saved.
-    try await run(["targetctl", "clear"])
+    // Quartet removes what targetctl made, and applies what it saved.
+    try await lio.apply(DesiredState(), reconciling: Reconciler.Options(prune: true))
+    #expect(try host.list("/sys/kernel/config/target/core") == ["alua"])
     let saved = try format.read(try host.text("/run/saved.json"))
     try await lio.apply(saved.state)
     let applied = try await read(lio)
