@@ -209,9 +209,10 @@ extension Implementation {
       default: break
       }
       switch change {
-      case .setAccount, .clearAccount, .addPortal, .removePortal, .addUnit, .replaceUnit: shared = true
-      // What a killed run left of a logical unit may stand apart from its target.
-      case .removeUnit, .deleteTarget: shared = true
+      // What is removed may have been shared, or left apart from its target by a killed run.
+      case .setAccount, .clearAccount, .addPortal, .removePortal, .addUnit, .replaceUnit, .removeUnit,
+        .deleteTarget:
+        shared = true
       default: break
       }
     }
