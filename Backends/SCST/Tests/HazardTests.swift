@@ -116,6 +116,7 @@ import Testing
       (.allow(name, .name(try #require(ISCSIName(asFound: "mgmt")))), "mgmt"),
       (.allow(name, .name(try #require(ISCSIName(asFound: "a;b")))), "syntax"),
       (.allow(name, try Initiator("192.0.2.0/24")), "192.0.2.0/24"),
+      (.allow(name, .name(try #require(ISCSIName(asFound: #"iqn\.2026.*"#)))), "pattern"),
     ]
     for (change, word) in units + settings { try await expectRefusal(change, word) }
     // A slash, which would make the directory of initiators unreadable, cannot even be named.
