@@ -85,6 +85,7 @@ import Testing
       (try other { ($0.backing, $0.attributes["size"]) = (.none, "1000") }, "block size"),
       (try other { ($0.backing, $0.attributes["size"]) = (.none, "010") }, "decimal"),
       (try other { $0.attributes["naa_id"] = "0x123" }, "naa_id"),
+      (try other { $0.attributes["vend_specific_id"] = String(repeating: "v", count: 129) }, "128"),
       (try other { $0.attributes["bogus"] = "1" }, "bogus"),
       (try other { $0.attributes["opt_trans_len"] = "100" }, "block size"),
       (try other { $0.serial = String(repeating: "s", count: 21) }, "20"),
