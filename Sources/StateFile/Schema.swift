@@ -91,7 +91,7 @@ extension StateFile {
         },
         "initiators": {"anyOf": [{"const": "all"}, {"type": "array", "items": {"$ref": "#/$defs/initiator"}}]},
         "initiator": {
-          "description": "A name, an address, a network like 192.168.0.0/24, or all.",
+          "description": "A name, a pattern of names with * or ?, an address, a network like 192.168.0.0/24, or all.",
           "type": "string",
           "pattern": "^([Aa][Ll][Ll]|[Ii][Qq][Nn][.].+|[Ee][Uu][Ii][.].+|[Nn][Aa][Aa][.].+|[0-9]{1,3}([.][0-9]{1,3}){3}(/[0-9]+)?|\\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(%[0-9A-Za-z._-]{1,15})?\\]?(/[0-9]+)?)$"
         },

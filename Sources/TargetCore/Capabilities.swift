@@ -5,6 +5,8 @@ public struct Capabilities: Sendable {
   /// The kinds of ``Initiator``.
   public enum InitiatorKind: String, Sendable, Hashable, CaseIterable {
     case all, name, address, network
+    /// A name that stands for all that match it.
+    case pattern
   }
 
   /// Whom portals belong to.
@@ -135,7 +137,7 @@ extension Initiator {
   public var kind: Capabilities.InitiatorKind {
     switch self {
     case .all: .all
-    case .name: .name
+    case .name(let name): name.isPattern ? .pattern : .name
     case .address: .address
     case .network: .network
     }

@@ -8,7 +8,7 @@ extension Capabilities {
   static let iet: Capabilities = {
     var able = Capabilities(luns: 0...16383)
     able.targetIDs = 1...UInt32(Int32.max)
-    able.initiatorKinds = Set(InitiatorKind.allCases)
+    able.initiatorKinds = [.all, .name, .address, .network]
     for parameter in SessionParameter.allCases { able.parameters[parameter] = parameter.domain }
     able.parameters[.maxConnections] = .number(1...1)
     able.parameters[.maxRecvDataSegmentLength] = .number(512...262_144)

@@ -17,7 +17,9 @@ enum SCSTHandler: String, CaseIterable {
 enum SCSTAttributes {
   /// What values an attribute takes.
   enum Domain {
-    case flag, number, text
+    case flag, number
+    /// A text of at most so many bytes.
+    case text(Int)
     case words([String])
     /// A NUMA node of this machine, or -1.
     case node
@@ -44,10 +46,10 @@ enum SCSTAttributes {
     "async": Attribute(domain: .flag, handlers: [.fileio], atCreation: true, standard: "0"),
     "bind_alua_state": Attribute(domain: .flag, handlers: files, atCreation: true),
     "cluster_mode": Attribute(domain: .flag, handlers: disks, atCreation: true, standard: "0"),
-    "dif_mode": Attribute(domain: .text, handlers: files, atCreation: true, later: false),
+    "dif_mode": Attribute(domain: .text(256), handlers: files, atCreation: true, later: false),
     "dif_type": Attribute(domain: .number, handlers: files, atCreation: true, later: false),
-    "dif_static_app_tag": Attribute(domain: .text, handlers: files, atCreation: true, later: false),
-    "dif_filename": Attribute(domain: .text, handlers: files, atCreation: true, later: false),
+    "dif_static_app_tag": Attribute(domain: .text(256), handlers: files, atCreation: true, later: false),
+    "dif_filename": Attribute(domain: .text(256), handlers: files, atCreation: true, later: false),
     "dummy": Attribute(
       domain: .flag, handlers: [.nullio], atCreation: true, later: false, standard: "0"),
     "nv_cache": Attribute(domain: .flag, handlers: files, atCreation: true, later: false, standard: "0"),
@@ -60,16 +62,16 @@ enum SCSTAttributes {
     "eui64_id": Attribute(domain: .digits([16, 24, 32], first: ""), handlers: virtual, standard: ""),
     "naa_id": Attribute(domain: .digits([16, 32], first: "2356"), handlers: virtual, standard: ""),
     "expl_alua": Attribute(domain: .flag, handlers: files, standard: "0"),
-    "inq_vend_specific": Attribute(domain: .text, handlers: virtual, standard: ""),
+    "inq_vend_specific": Attribute(domain: .text(112), handlers: virtual, standard: ""),
     "lb_per_pb_exp": Attribute(domain: .flag, handlers: files, standard: "1"),
     "max_tgt_dev_commands": Attribute(domain: .number, handlers: virtual, standard: "64"),
     "opt_trans_len": Attribute(domain: .number, handlers: disks, standard: "524288"),
     "read_zero": Attribute(domain: .flag, handlers: [.nullio], standard: "0"),
-    "scsi_device_name": Attribute(domain: .text, handlers: virtual, standard: ""),
+    "scsi_device_name": Attribute(domain: .text(256), handlers: virtual, standard: ""),
     "threads_num": Attribute(domain: .number, handlers: virtual),
     "threads_pool_type": Attribute(
       domain: .words(["per_initiator", "shared"]), handlers: virtual, standard: "per_initiator"),
-    "vend_specific_id": Attribute(domain: .text, handlers: virtual),
+    "vend_specific_id": Attribute(domain: .text(128), handlers: virtual),
   ]
 
   /// The name of a device; an attribute of Quartet's.
@@ -118,7 +120,8 @@ enum SCSTAttributes {
       guard !["size", "opt_trans_len"].contains(name) || number % block == 0 else {
         throw refuse("multiples of the block size (\(block)) are allowed")
       }
-    case .text:
+    case .text(let longest):
+      guard value.utf8.count <= longest else { throw refuse("at most \(longest) bytes are allowed") }
       // What is a parameter of add_device is one word.
       guard !attribute.atCreation || SCSTToken.isOne(value) else {
         throw refuse("a word without blanks, '=' and ';' is allowed")

@@ -5,7 +5,7 @@ extension Capabilities {
   static let scst: Capabilities = {
     var able = Capabilities(luns: 0...16383)
     able.targetIDs = 1...65535
-    able.initiatorKinds = [.all, .name]
+    able.initiatorKinds = [.all, .name, .pattern]
     able.unitInitiators = true
     for parameter in [
       SessionParameter.headerDigest, .dataDigest, .initialR2T, .immediateData, .maxOutstandingR2T,

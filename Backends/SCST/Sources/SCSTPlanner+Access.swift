@@ -22,6 +22,12 @@ extension SCSTPlanner {
         throw Failure(
           .unsupported, "initiator \(node)", "cannot be named to SCST, to which that is syntax or a word")
       }
+      // What another implementation reads as a regular expression would match something else here.
+      guard text.utf8.allSatisfy({ !#"\[](){}|^$+"#.utf8.contains($0) }) else {
+        throw Failure(
+          .unsupported, "initiator \(node)", "is no pattern of SCST's, which has '*' and '?'",
+          remedy: "name the initiators, or use '*' and '?'")
+      }
       return try allow(node, at: target, units)
     case .address, .network: return []
     }

@@ -19,6 +19,12 @@ extension SCSTReader {
     if !maps[0].units.isEmpty { target.initiators.insert(.all) }
     var groups: [String] = []
     for group in try entries(SCSTPaths.target(name) + "/ini_groups") where group != "mgmt" {
+      guard group.utf8.count <= 255 else {
+        // SCST makes it, and no file system takes a path with such a name.
+        state.remarks.append(
+          "target \(name) has a group with a name over 255 bytes, which cannot be looked into")
+        continue
+      }
       if group == Place.marker {
         target.initiators.insert(.all)
         state.facts[SCSTFact.members(name, group)] = ""

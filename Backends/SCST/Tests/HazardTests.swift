@@ -85,6 +85,7 @@ import Testing
       (try other { ($0.backing, $0.attributes["size"]) = (.none, "1000") }, "block size"),
       (try other { ($0.backing, $0.attributes["size"]) = (.none, "010") }, "decimal"),
       (try other { $0.attributes["naa_id"] = "0x123" }, "naa_id"),
+      (try other { $0.attributes["vend_specific_id"] = String(repeating: "v", count: 129) }, "128"),
       (try other { $0.attributes["bogus"] = "1" }, "bogus"),
       (try other { $0.attributes["opt_trans_len"] = "100" }, "block size"),
       (try other { $0.serial = String(repeating: "s", count: 21) }, "20"),
@@ -116,6 +117,7 @@ import Testing
       (.allow(name, .name(try #require(ISCSIName(asFound: "mgmt")))), "mgmt"),
       (.allow(name, .name(try #require(ISCSIName(asFound: "a;b")))), "syntax"),
       (.allow(name, try Initiator("192.0.2.0/24")), "192.0.2.0/24"),
+      (.allow(name, .name(try #require(ISCSIName(asFound: #"iqn\.2026.*"#)))), "pattern"),
     ]
     for (change, word) in units + settings { try await expectRefusal(change, word) }
     // A slash, which would make the directory of initiators unreadable, cannot even be named.

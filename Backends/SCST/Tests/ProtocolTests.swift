@@ -126,6 +126,27 @@ import Testing
     #expect(try await scst.read().targets[name]?.units.values.first?.size == 3 << 20)
   }
 
+  /// Groups take patterns of names, and who matches sees the group's map.
+  @Test func initiatorsMayBeNamedByAPattern() async throws {
+    let all = try Initiator("iqn.1991-05.com.microsoft:*")
+    var other = try unit(1)
+    other.initiators = [try Initiator("iqn.2011-12.com.example:ini1")]
+    try await scst.perform([
+      .createTarget(name, id: nil), .addUnit(name, try unit(0)), .addUnit(name, other), .allow(name, all),
+      .allow(name, try Initiator("iqn.2011-12.com.example:ini1")), .enableTarget(name),
+    ])
+    let target = try await scst.read().targets[name]
+    #expect(target?.initiators == [all, try Initiator("iqn.2011-12.com.example:ini1")])
+    func seen(by initiator: String) -> [Int] {
+      machine.scst.units(of: "\(name)", seenBy: initiator).keys.sorted()
+    }
+    #expect(seen(by: "iqn.1991-05.com.microsoft:host7") == [0])
+    #expect(seen(by: "iqn.2011-12.com.example:ini1") == [0, 1])
+    #expect(seen(by: "iqn.2011-12.com.example:ini2") == [])
+    try await scst.perform([.deny(name, all)])
+    #expect(seen(by: "iqn.1991-05.com.microsoft:host7") == [])
+  }
+
   /// Initiators look at LUN 0 first.
   @Test func aTargetWithoutLUN0IsWarnedOf() async throws {
     var options = PerformOptions()
