@@ -35,9 +35,7 @@ enum DaemonParameter: Sendable {
       guard text == "Yes" || text == "No" else { throw .invalidArgument }
       return text
     case .number(let range, _):
-      // strtol(3): what is no number counts as 0.
-      let digits = text.prefix { $0.isNumber || $0 == "-" }
-      let number = Int(digits) ?? 0
+      let number = Self.number(text)
       guard range.contains(number) else { throw .invalidArgument }
       return String(number)
     case .digests:
@@ -47,6 +45,30 @@ enum DaemonParameter: Sendable {
         .joined(separator: ",")
     }
   }
+
+  /// The number at the beginning of a text as strtol(3) reads it in C notation: what is none counts as 0.
+  private static func number(_ text: String) -> Int {
+    let isNegative = text.hasPrefix("-")
+    var digits = text.drop { $0 == "-" || $0 == "+" }
+    var radix = 10
+    if digits.lowercased().hasPrefix("0x") { (radix, digits) = (16, digits.dropFirst(2)) }
+    if radix == 10, digits.hasPrefix("0") { radix = 8 }
+    digits = digits.prefix { $0.isASCII && ($0.hexDigitValue ?? radix) < radix }
+    guard !digits.isEmpty else { return 0 }
+    let number = Int(digits, radix: radix) ?? Int.max
+    return isNegative ? -number : number
+  }
+
+  /// A parameter by its name in any case.
+  static func named(_ name: String) -> (name: String, parameter: DaemonParameter)? {
+    if let parameter = all[name] { return (name, parameter) }
+    return all.first { $0.key.lowercased() == name.lowercased() }.map { ($0.key, $0.value) }
+  }
+
+  /// What `add_target` takes by name although no file shows it: only the value that it has anyway.
+  static let hidden = [
+    "defaulttime2retain": 0, "defaulttime2wait": 0, "errorrecoverylevel": 0, "maxconnections": 1,
+  ]
 
   /// A file of the daemon's: it marks what is another value than the standard one.
   static func content(_ value: String, isKey: Bool) -> String { value + "\n" + (isKey ? "[key]\n\n" : "") }

@@ -7,6 +7,7 @@ private let names: [(String, Int32)] = [
   ("ENOMEM", ENOMEM), ("EACCES", EACCES), ("ENOTBLK", ENOTBLK), ("EBUSY", EBUSY), ("EEXIST", EEXIST),
   ("ENODEV", ENODEV), ("ENOTDIR", ENOTDIR), ("EISDIR", EISDIR), ("EINVAL", EINVAL), ("ERANGE", ERANGE),
   ("EBADSLT", EBADSLT), ("EMEDIUMTYPE", EMEDIUMTYPE),
+  ("ENAMETOOLONG", ENAMETOOLONG),
 ]
 
 /// The name of an error number, or the number itself.

@@ -59,7 +59,7 @@ extension Kernel {
     case ("eui64_id", 16, _), ("eui64_id", 24, _), ("eui64_id", 32, _): break
     default: throw .invalidArgument
     }
-    tree.set(path, "0x\(digits)\n[key]\n")
+    tree.set(path, "0x\(digits.lowercased())\n[key]\n")
   }
 
   private mutating func setThreads(_ name: String, of device: String, _ value: String) throws(Errno) {
@@ -96,6 +96,8 @@ extension Kernel {
     case "active": try setActive(value, of: device)
     case "filename": try setFilename(value, of: device)
     case "resync_size":
+      // EMEDIUMTYPE: there is no size of what is not open.
+      guard tree.line(path + "/active") != "0" else { throw .init(rawValue: 124) }
       guard let filename = tree.line(path + "/filename"), let backing = look(FilePath(filename)) else {
         throw .noSuchFileOrDirectory
       }
@@ -132,7 +134,9 @@ extension Kernel {
         tree.set(path + "/filename", "none\n\n")
         return showSize(0, of: device)
       }
+      guard value.hasPrefix("/") else { throw .invalidArgument }
       guard let backing = look(FilePath(value)) else { throw .noSuchFileOrDirectory }
+      guard backing.kind == .file || backing.kind == .blockDevice else { throw .invalidArgument }
       tree.set(path + "/filename", value + "\n[key]\n\n")
       return showSize(backing.size, of: device)
     }

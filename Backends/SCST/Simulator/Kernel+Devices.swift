@@ -32,13 +32,24 @@ extension Kernel {
       throw .invalidArgument
     }
     guard tree["devices/" + name] == nil else { throw .fileExists }
-    let settings = try settings(from: &command, handler)
+    var settings = try settings(from: &command, handler)
     if ["mgmt", "type", "trace_level"].contains(name) {
       // The new link takes the place of the handler's own file, which is gone for good.
       tree.remove("handlers/\(handler.rawValue)/\(name)")
       throw .fileExists
     }
+    let serial = serial(of: name)
+    guard !tree.names(in: "devices").contains(where: { tree.line("devices/\($0)/usn") == serial }) else {
+      throw .fileExists
+    }
     let size = try openBacking(settings, handler)
+    if settings.isSet("thin_provisioned"), let filename = settings.filename,
+      look(FilePath(filename))?.discards == false
+    {
+      // It is told nobody that the device cannot do it; the mark of a set value stays.
+      settings.values["thin_provisioned"] = "0"
+      settings.isThinInVain = true
+    }
     makeDevice(name, handler, settings, size: size)
   }
 
@@ -48,6 +59,8 @@ extension Kernel {
     var filename: String?
     var deviceID: String?
     var size: UInt64?
+    /// Whether it was to be thin and cannot be.
+    var isThinInVain = false
 
     func isSet(_ name: String) -> Bool { values[name] == "1" }
   }
@@ -143,13 +156,18 @@ extension Kernel {
     }
   }
 
-  private mutating func makeDevice(
-    _ name: String, _ handler: DeviceTable.Handler, _ settings: Settings, size: UInt64
-  ) {
+  /// The serial that a device gets by itself.
+  private func serial(of name: String) -> String {
     let setup = kernelSetupID
     let digits = String(checksum(Array(name.utf8) + [0]), radix: 16)
     let padded = String(repeating: "0", count: max(0, 8 - digits.count)) + digits
-    let serial = setup == 0 ? digits : String(setup, radix: 16) + padded
+    return setup == 0 ? digits : String(setup, radix: 16) + padded
+  }
+
+  private mutating func makeDevice(
+    _ name: String, _ handler: DeviceTable.Handler, _ settings: Settings, size: UInt64
+  ) {
+    let serial = serial(of: name)
     let path = "devices/" + name
     tree.put(path, .directory)
     tree.put(path + "/exported", .directory)
@@ -165,12 +183,16 @@ extension Kernel {
     ] {
       tree.putFile("\(path)/\(attribute)", value + "\n")
     }
-    let deviceID = settings.deviceID ?? "\(serial)-\(name)"
+    // It ends where its field ends.
+    let deviceID = settings.deviceID ?? String(decoding: "\(serial)-\(name)".utf8.prefix(25), as: UTF8.self)
     tree.putFile(path + "/t10_dev_id", DeviceTable.content(deviceID, isKey: settings.deviceID != nil))
     let defaults = DeviceTable.parameters(of: handler)
     for (attribute, value) in settings.values {
       tree.putFile(
-        "\(path)/\(attribute)", DeviceTable.content(value, isKey: value != defaults[attribute]),
+        "\(path)/\(attribute)",
+        DeviceTable.content(
+          value,
+          isKey: value != defaults[attribute] || attribute == "thin_provisioned" && settings.isThinInVain),
         mode: DeviceTable.fixed.contains(attribute) ? 0o444 : 0o644)
     }
     if handler == .cdrom { tree.putFile(path + "/numa_node_id", "-1\n") }

@@ -23,19 +23,39 @@ extension Kernel {
     kernel.tree.putFile("last_sysfs_mgmt_res", "", mode: 0o444)
     for name in ["trace_cmds", "trace_mcmds"] { kernel.tree.putFile(name, "", mode: 0o444) }
     kernel.tree.putFile("version", versionText(version), mode: 0o444)
-    for handler in DeviceTable.Handler.allCases {
-      let path = "handlers/" + handler.rawValue
-      kernel.tree.put(path, .directory)
-      kernel.tree.putFile(path + "/mgmt", help)
-      kernel.tree.putFile(path + "/trace_level", traceLevel)
-      kernel.tree.putFile(path + "/type", handler.type + "\n", mode: 0o444)
-    }
+    for handler in DeviceTable.Handler.allCases { kernel.putHandler(handler) }
     kernel.addCopyManager()
     kernel.tree.putFile(driver + "/mgmt", help)
     kernel.tree.putFile(driver + "/open_state", "closed\n", mode: 0o444)
     kernel.tree.putFile(driver + "/trace_level", traceLevel)
     kernel.tree.putFile(driver + "/version", version + "\nTRACING\n", mode: 0o444)
     return kernel
+  }
+
+  private mutating func putHandler(_ handler: DeviceTable.Handler) {
+    let path = "handlers/" + handler.rawValue
+    tree.put(path, .directory)
+    tree.putFile(path + "/mgmt", Self.help)
+    tree.putFile(path + "/trace_level", Self.traceLevel)
+    tree.putFile(path + "/type", handler.type + "\n", mode: 0o444)
+  }
+
+  /// rmmod(8): the daemon keeps its module loaded, and all keep scst loaded; the devices of a handler go with it.
+  mutating func unload(module name: String) -> Bool {
+    guard modules.contains(name) else { return false }
+    switch name {
+    case "iscsi_scst": guard !daemonRuns else { return false }
+    case "scst": guard modules.count == 1 else { return false }
+    default:
+      for handler in DeviceTable.Handler.allCases where handler.isVirtual == (name == "scst_vdisk") {
+        for device in tree.names(in: "devices") where self.handler(of: device) == handler {
+          removeDevice(device)
+        }
+        putHandler(handler)
+      }
+    }
+    modules.remove(name)
+    return true
   }
 
   private static func versionText(_ version: String) -> String {
@@ -101,7 +121,7 @@ extension Kernel {
       tree.set(name, value + "\n")
     case "max_tasklet_cmd", "poll_us":
       tree.set(name, "\(try kernelNumber(value))\n")
-    case "trace_level": guard value == "default" else { throw .invalidArgument }
+    case "trace_level": try Self.checkTrace(text)
     default: throw .invalidArgument
     }
   }

@@ -4,7 +4,7 @@ extension Kernel {
   static let help = "(help text omitted)"
 
   mutating func setTargetAttribute(_ name: String, of target: String, to text: String) throws(Errno) {
-    let path = "\(Self.driver)/\(target)/\(name)"
+    let path = "\(target)/\(name)"
     let value = text.withoutNewline
     if let parameter = DaemonParameter.all[name] {
       guard !value.contains(where: \.isWhitespace), !value.isEmpty else { throw .invalidArgument }
@@ -19,7 +19,7 @@ extension Kernel {
     case "enabled": try setEnabled(text, at: path)
     case "rel_tgt_id":
       try queued { kernel throws(Errno) in
-        try kernel.setRelativeID(value, of: "\(Self.driver)/\(target)")
+        try kernel.setRelativeID(value, of: target)
       }
     case "alias":
       let shown = String(decoding: value.utf8.prefix(511), as: UTF8.self)
@@ -33,8 +33,7 @@ extension Kernel {
       guard value == "0" || value == "1" else { throw .invalidArgument }
       let names = name == "forward_dst" || name == "forwarding" ? ["forward_dst", "forwarding"] : [name]
       for name in names {
-        tree.set(
-          "\(Self.driver)/\(target)/\(name)", DeviceTable.content(value, isKey: value == "1"))
+        tree.set("\(target)/\(name)", DeviceTable.content(value, isKey: value == "1"))
       }
     default: try setAccessAttribute(name, at: path, to: text)
     }
@@ -113,11 +112,32 @@ extension Kernel {
       guard value == "0" || value == "1" else { throw .invalidArgument }
       tree.set(path, value + (value == "0" ? "\n[key]\n\n" : "\n\n"))
     case "internal_portal", "iSNSServer":
-      let isAddress = value.split(separator: ".").count == 4 && value.allSatisfy { $0.isNumber || $0 == "." }
-      guard value.isEmpty || isAddress else { throw .invalidArgument }
+      var words = value.split { $0 == " " || $0 == "," }
+      if name == "iSNSServer", words.count == 2, words[1].lowercased() == "accesscontrol" {
+        words.removeLast()
+      }
+      guard words.allSatisfy(Self.isAddress), name == "internal_portal" || words.count < 2 else {
+        throw .invalidArgument
+      }
       tree.set(path, value + (value.isEmpty ? "\n\n" : "\n[key]\n\n"))
     case "isns_entity_name": tree.set(path, value + (value.isEmpty ? "\n" : "\n[key]\n\n"))
-    case "trace_level": break
+    case "trace_level": try Self.checkTrace(text)
+    default: throw .invalidArgument
+    }
+  }
+
+  private static func isAddress(_ text: Substring) -> Bool {
+    if text.contains(":") { return text.allSatisfy { $0.isHexDigit || $0 == ":" || $0 == "." } }
+    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+    return parts.count == 4 && parts.allSatisfy { UInt8($0) != nil }
+  }
+
+  /// What may be told to a `trace_level`; which levels there are is not modelled.
+  static func checkTrace(_ text: String) throws(Errno) {
+    var command = CommandText(text)
+    switch command.word().lowercased() {
+    case "default", "all", "none", "null": break
+    case "add", "del", "value": guard !command.isAtEnd else { throw .invalidArgument }
     default: throw .invalidArgument
     }
   }

@@ -46,17 +46,24 @@ extension Kernel {
     var values: [String: String] = [:]
     var users: [(kind: String, value: String)] = []
     while let (name, words) = command.wordyParameter() {
-      if let parameter = DaemonParameter.all[name] {
+      if let (name, parameter) = DaemonParameter.named(name) {
         guard words.count == 1 else { throw .invalidArgument }
         values[name] = try parameter.value(of: words[0])
-      } else if ["IncomingUser", "OutgoingUser"].contains(name) {
-        users.append((name, try Self.account(words)))
+      } else if let kind = Self.kind(name, among: ["IncomingUser", "OutgoingUser"]) {
+        let account = try Self.account(words)
+        let isTaken = users.contains { other in
+          other.kind == kind && (kind == "OutgoingUser" || other.value.hasPrefix(words[0] + " "))
+        }
+        guard !isTaken else { throw .invalidArgument }
+        users.append((kind, account))
+      } else if let fixed = DaemonParameter.hidden[name.lowercased()] {
+        guard words == [String(fixed)] else { throw .invalidArgument }
       } else {
         throw .invalidArgument
       }
     }
     makeTarget(path, values)
-    for (kind, value) in users { tree.putFile("\(path)/\(kind)", value + "\n[key]\n\n", mode: 0o600) }
+    for (kind, value) in users { put(kind, at: path, value, mode: 0o600) }
   }
 
   private mutating func makeTarget(_ path: String, _ values: [String: String]) {
@@ -102,6 +109,11 @@ extension Kernel {
 
   // MARK: Accounts and portals
 
+  /// The name of a file that a word means: case does not count.
+  private static func kind(_ word: String, among allowed: Set<String>) -> String? {
+    allowed.first { $0.lowercased() == word.lowercased() }
+  }
+
   /// `NAME SECRET`, as it is checked where an account is added.
   private static func account(_ words: [String]) throws(Errno) -> String {
     guard words.count == 2, words[1].utf8.count >= 12 else { throw .invalidArgument }
@@ -111,12 +123,12 @@ extension Kernel {
   private mutating func addAttribute(
     _ command: inout CommandText, at path: String, allowed: Set<String>
   ) throws(Errno) {
-    let kind = command.word()
+    let name = command.word()
     var words: [String] = []
     while !command.isAtEnd { words.append(command.word()) }
     // Not among the recordings without the daemon; as add_target answers.
     guard daemonRuns else { throw .notPermitted }
-    guard allowed.contains(kind) else { throw .invalidArgument }
+    guard let kind = Self.kind(name, among: allowed) else { throw .invalidArgument }
     switch kind {
     case "allowed_portal":
       guard let portal = words.first, file(kind, at: path, with: portal) == nil else {
@@ -151,11 +163,11 @@ extension Kernel {
   private mutating func removeAttribute(
     _ command: inout CommandText, at path: String, allowed: Set<String>
   ) throws(Errno) {
-    let kind = command.word()
+    let name = command.word()
     let key = command.word()
     // Not among the recordings without the daemon; as add_target answers.
     guard daemonRuns else { throw .notPermitted }
-    guard allowed.contains(kind) else { throw .invalidArgument }
+    guard let kind = Self.kind(name, among: allowed) else { throw .invalidArgument }
     guard !key.isEmpty, let name = file(kind, at: path, with: key) else {
       throw kind == "allowed_portal" ? .invalidArgument : .noSuchFileOrDirectory
     }

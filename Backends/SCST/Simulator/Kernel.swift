@@ -37,6 +37,8 @@ struct Kernel: Sendable {
     var identity: String
     var isReadOnly: Bool
     var isHeld: Bool
+    /// Whether parts of it can be given up.
+    var discards: Bool
   }
 
   /// A write that is being carried out.
@@ -61,7 +63,18 @@ struct Kernel: Sendable {
 
   // MARK: Calls
 
-  func entry(_ path: String) -> SysfsTree.Entry? { isVisible(path) ? tree[path] : nil }
+  /// What stands at a path; the last name is not followed where it is a link.
+  func entry(_ path: String) -> SysfsTree.Entry? {
+    let path = tree.resolved(path, followingLast: false)
+    return isVisible(path) ? tree[path] : nil
+  }
+
+  /// No name of a path is longer than a file system takes, whatever stands in the tree.
+  private func checkNames(_ path: String) throws(Errno) {
+    if path.utf8.count > 255, path.split(separator: "/").contains(where: { $0.utf8.count > 255 }) {
+      throw .fileNameTooLong
+    }
+  }
 
   /// Whether the module that makes an entry is loaded.
   func isVisible(_ path: String) -> Bool {
@@ -78,6 +91,8 @@ struct Kernel: Sendable {
   }
 
   func list(_ path: String) throws(Errno) -> [String] {
+    try checkNames(path)
+    let path = tree.resolved(path, followingLast: true)
     guard let entry = entry(path) else { throw .noSuchFileOrDirectory }
     guard entry == .directory else { throw .notDirectory }
     if unlistable.contains(where: { $0.hasPrefix(path + "\n") }) { throw .ioError }
@@ -85,10 +100,11 @@ struct Kernel: Sendable {
   }
 
   mutating func read(_ path: String) throws(Errno) -> String {
+    try checkNames(path)
+    let path = tree.resolved(path, followingLast: true)
     switch entry(path) {
-    case nil: throw .noSuchFileOrDirectory
+    case nil, .link: throw .noSuchFileOrDirectory
     case .directory: throw .isDirectory
-    case .link: throw .invalidArgument
     case .broken(_, let number): throw number
     case .file(_, nil): throw .permissionDenied
     case .file(_, let content?):
@@ -109,10 +125,11 @@ struct Kernel: Sendable {
 
   /// One open(2) and one write(2).
   mutating func write(_ bytes: [UInt8], to path: String) throws(Errno) -> Outcome {
+    try checkNames(path)
+    let path = tree.resolved(path, followingLast: true)
     switch entry(path) {
-    case nil: throw .noSuchFileOrDirectory
+    case nil, .link: throw .noSuchFileOrDirectory
     case .directory: throw .isDirectory
-    case .link: throw .isDirectory
     case .file(let mode, _), .broken(let mode, _):
       guard mode & 0o200 != 0 else { throw .permissionDenied }
     }
@@ -168,8 +185,13 @@ struct Kernel: Sendable {
     case ("devices", 3): try setDeviceAttribute(parts[2], of: parts[1], to: text)
     case ("targets", 3) where parts[2] == "mgmt":
       try queued { kernel throws(Errno) in try kernel.manageTargets(text) }
-    case ("targets", 3): try setDriverAttribute(parts[2], to: text)
-    case ("targets", 4...) where parts[1] == "iscsi": try executeOnTarget(parts, text)
+    case ("handlers", 3) where parts[2] == "trace_level": try Self.checkTrace(text)
+    case ("targets", 3) where parts[1] == "iscsi": try setDriverAttribute(parts[2], to: text)
+    case ("targets", 3) where parts[2] == "allow_not_connected_copy":
+      let value = text.withoutNewline
+      guard value == "0" || value == "1" else { throw .invalidArgument }
+      tree.set(command.path, DeviceTable.content(value, isKey: value == "1"))
+    case ("targets", 4...): try executeOnTarget(parts, text)
     case ("device_groups", _): try executeOnDeviceGroups(parts, text)
     case (_, 1): try setRootAttribute(parts[0], to: text)
     default: throw .invalidArgument
@@ -177,10 +199,10 @@ struct Kernel: Sendable {
   }
 
   private mutating func executeOnTarget(_ parts: [String], _ text: String) throws(Errno) {
-    let target = "targets/iscsi/" + parts[2]
+    let target = parts.prefix(3).joined(separator: "/")
     let below = parts.dropFirst(3).joined(separator: "/")
     switch (parts[3], parts.count) {
-    case (_, 4): try setTargetAttribute(parts[3], of: parts[2], to: text)
+    case (_, 4): try setTargetAttribute(parts[3], of: target, to: text)
     case ("luns", 5):
       try queued { kernel throws(Errno) in try kernel.manageUnits(text, in: target + "/luns") }
     case ("ini_groups", 5):

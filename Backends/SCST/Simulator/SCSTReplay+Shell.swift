@@ -13,7 +13,7 @@ extension SCSTReplay {
       guard let program = words.first else { continue }
       perform(program, Array(words.dropFirst()))
     }
-    if command.contains("= iscsi-scstd ]") { scst.killDaemon() }
+    if command.contains("= iscsi-scstd ]") || command.contains("pidof iscsi-scstd") { scst.killDaemon() }
     if command.contains("SIGALRM") { return interrupt(command) }
     return step.tree == nil ? nil : compareTree(step)
   }
@@ -21,21 +21,50 @@ extension SCSTReplay {
   private mutating func perform(_ program: String, _ words: [String]) {
     switch program {
     case "truncate" where words.count == 3: resize(words[2], to: words[1])
+    case "fallocate" where words.count == 3: resize(words[2], to: words[1])
+    case "touch": for word in words where status(word) == nil { host.addFile(FilePath(word), size: 0) }
+    case "rm": for word in words where word.hasPrefix("/") { host.remove(FilePath(word)) }
     case "mkdir": for word in words where word.hasPrefix("/") { host.addDirectory(FilePath(word)) }
     case "losetup" where words.count == 2:
-      let size = ((try? host.status(FilePath(words[1]))) ?? nil)?.size ?? 0
-      host.addBlockDevice(FilePath(words[0]), size: size)
-    case "mount" where words.count == 2: host.mount(FilePath(words[0]), at: FilePath(words[1]))
-    case "blockdev" where words.first == "--setro" && words.count == 2:
-      host.setAccess(.readOnly, to: FilePath(words[1]))
+      if words[0] == "-d" {
+        host.remove(FilePath(words[1]))
+      } else {
+        host.addBlockDevice(FilePath(words[0]), size: status(words[1])?.size ?? 0)
+      }
+    case "umount":
+      for word in words { unmount(word) }
+    case "mount" where words.count == 2:
+      host.mount(FilePath(words[0]), at: FilePath(words[1]))
+      mounts[words[0]] = words[1]
+    case "blockdev" where ["--setro", "--setrw"].contains(words.first) && words.count == 2:
+      host.setAccess(words[0] == "--setro" ? .readOnly : .full, to: FilePath(words[1]))
+    case "modprobe", "insmod", "rmmod": module(program, words.last ?? "")
+    case "pkill", "killall": if words.last == "iscsi-scstd" { scst.killDaemon() }
     case "dmsetup": mapDevice(words)
     case "echo":
       if let name = words.first(where: { $0.hasPrefix("InitiatorName=") }) {
         initiator = String(name.dropFirst("InitiatorName=".count))
       }
     case "iscsiadm": runInitiator(words)
-    default: if program.hasSuffix("/iscsi-scstd") { scst.startDaemon() }
+    default: if program.split(separator: "/").last == "iscsi-scstd" { scst.startDaemon() }
     }
+  }
+
+  private func status(_ path: String) -> FileStatus? { (try? host.status(FilePath(path))) ?? nil }
+
+  /// Frees a device that was mounted, which is then another one to the model.
+  private mutating func unmount(_ word: String) {
+    guard let device = mounts.first(where: { $0.key == word || $0.value == word })?.key else { return }
+    mounts[device] = nil
+    guard let size = status(device)?.size else { return }
+    host.remove(FilePath(device))
+    host.addBlockDevice(FilePath(device), size: size)
+  }
+
+  private func module(_ program: String, _ path: String) {
+    var name = path.split(separator: "/").last.map(String.init) ?? ""
+    if name.hasSuffix(".ko") { name = String(name.dropLast(3)) }
+    if program == "rmmod" { scst.unload(module: name) } else { try? host.loadModule(name) }
   }
 
   private func resize(_ path: String, to size: String) {
@@ -59,16 +88,27 @@ extension SCSTReplay {
       host.addBlockDevice(FilePath("/dev/mapper/\(words[1])"), size: sectors &* 512)
     case "suspend": scst.freeze(name)
     case "resume": scst.thaw()
+    case "remove": host.remove(FilePath("/dev/mapper/\(name)"))
     default: break
     }
   }
 
-  private func runInitiator(_ words: [String]) {
-    guard let target = words.drop(while: { $0 != "-T" }).dropFirst().first else { return }
-    if words.contains("--login") {
-      _ = try? scst.logIn(initiator, to: target, returns: true)
-    } else if words.contains("--logout") {
-      let sessions = scst.kernel.withLock(\.sessions).filter { $0.initiator == initiator }
+  private mutating func runInitiator(_ words: [String]) {
+    func option(_ names: String...) -> String? {
+      words.drop { !names.contains($0) }.dropFirst().first
+    }
+    func has(_ names: String...) -> Bool { words.contains(where: names.contains) }
+    let target = option("-T", "--targetname")
+    if let name = option("-n", "--name"), let value = option("-v", "--value") {
+      if name == "node.session.auth.username" { account.name = value }
+      if name == "node.session.auth.password" { account.secret = value }
+    } else if let target, has("--login", "-l") {
+      _ = try? scst.logIn(
+        initiator, to: target, account: account.name.isEmpty ? nil : account, returns: true)
+    } else if has("--logout", "-u") {
+      let sessions = scst.kernel.withLock(\.sessions).filter { session in
+        session.initiator == initiator && (target.map { session.target.hasSuffix("/" + $0) } ?? true)
+      }
       for session in sessions { scst.kernel.withLock { $0.end(session) } }
     }
   }

@@ -13,6 +13,10 @@ public struct SCSTReplay {
   var baseline: [String: RecordedEntry] = [:]
   /// Where iscsiadm logs in with which name.
   var initiator = ""
+  /// How it proves itself there.
+  var account = (name: "", secret: "")
+  /// Where devices are mounted.
+  var mounts: [String: String] = [:]
 
   /// A machine as the recordings begin on: modules loaded, the daemon running, nothing configured.
   public init() {

@@ -152,7 +152,12 @@ extension Kernel {
   mutating func writeSessionFile(_ name: String, session path: String) throws(Errno) {
     guard name == "force_close" else {
       guard Self.counters.contains(name) else { throw .invalidArgument }
-      return tree.set("\(path)/\(name)", "0\n")
+      // Whatever is written begins all counts of that direction anew.
+      let direction = name.prefix { $0 != "_" } + "_"
+      for counter in Self.counters where counter.hasPrefix(direction) {
+        tree.set("\(path)/\(counter)", "0\n")
+      }
+      return
     }
     guard let index = sessions.firstIndex(where: { $0.path == path }) else { return }
     let session = sessions[index]

@@ -80,6 +80,17 @@ extension SimulatedSCST {
     }
   }
 
+  /// Unloads a module, unless it is in use; devices do not keep that of their handler loaded.
+  ///
+  /// - Returns: Whether it is unloaded now.
+  @discardableResult
+  public func unload(module name: String) -> Bool {
+    let name = String(name.map { $0 == "-" ? "_" : $0 })
+    let isUnloaded = kernel.withLock { $0.unload(module: name) }
+    if isUnloaded { forgetModule(name) }
+    return isUnloaded
+  }
+
   /// Brings everything to where it was when the modules were loaded, with the daemon running.
   public func reset() {
     kernel.withLock { kernel in
@@ -144,6 +155,11 @@ extension SimulatedSCST {
   /// Puts a file into the tree that this model does not have by itself, such as one of another version.
   public func putFile(_ path: String, _ content: String?) {
     kernel.withLock { $0.tree.putFile(path, content) }
+  }
+
+  /// The same for a link, such as to a target of a driver that is not modelled.
+  public func putLink(_ path: String, to destination: String) {
+    kernel.withLock { $0.tree.put(path, .link(destination)) }
   }
 }
 

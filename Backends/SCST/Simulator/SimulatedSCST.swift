@@ -62,8 +62,13 @@ public final class SimulatedSCST: SimulatedService, KernelFileSystem {
     }
   }
 
+  /// Tells the machine that a module is gone.
+  func forgetModule(_ name: String) { machine.withLock(\.host)?.install(module: name) }
+
   /// Takes over which modules the machine has loaded meanwhile.
   private func loadModules(of host: SimulatedHost?) {
+    // What is loaded stays loaded.
+    if kernel.withLock({ $0.modules.count }) == Self.modules.count { return }
     guard let host = host ?? machine.withLock(\.host) else { return }
     let loaded = Self.modules.filter { (try? host.isModuleLoaded($0)) == true }.map(\.withUnderscores)
     kernel.withLock { $0.modules = Set(loaded) }
@@ -130,16 +135,30 @@ public final class SimulatedSCST: SimulatedService, KernelFileSystem {
     }
   }
 
-  /// Nothing is made or removed by hand here.
-  public func createDirectory(_ path: FilePath, on host: SimulatedHost) throws(Errno) { throw .notPermitted }
-  /// Nothing is made or removed by hand here.
-  public func removeDirectory(_ path: FilePath, on host: SimulatedHost) throws(Errno) { throw .notPermitted }
-  /// Nothing is made or removed by hand here.
-  public func createLink(_ path: FilePath, to destination: FilePath, on host: SimulatedHost) throws(Errno) {
-    throw .notPermitted
+  /// Nothing is made by hand here.
+  public func createDirectory(_ path: FilePath, on host: SimulatedHost) throws(Errno) {
+    throw kind(of: path) == nil ? .notPermitted : .fileExists
   }
-  /// Nothing is made or removed by hand here.
-  public func removeFile(_ path: FilePath, on host: SimulatedHost) throws(Errno) { throw .notPermitted }
+  /// Nothing is removed by hand here.
+  public func removeDirectory(_ path: FilePath, on host: SimulatedHost) throws(Errno) {
+    switch kind(of: path) {
+    case nil: throw .noSuchFileOrDirectory
+    case .directory: throw .notPermitted
+    default: throw .notDirectory
+    }
+  }
+  /// Nothing is made by hand here.
+  public func createLink(_ path: FilePath, to destination: FilePath, on host: SimulatedHost) throws(Errno) {
+    throw kind(of: path) == nil ? .notPermitted : .fileExists
+  }
+  /// Nothing is removed by hand here.
+  public func removeFile(_ path: FilePath, on host: SimulatedHost) throws(Errno) {
+    switch kind(of: path) {
+    case nil: throw .noSuchFileOrDirectory
+    case .directory: throw .isDirectory
+    default: throw .notPermitted
+    }
+  }
 
   static func name(of path: FilePath) -> String {
     // By text: FilePath takes its time to look at components.
@@ -153,7 +172,10 @@ public final class SimulatedSCST: SimulatedService, KernelFileSystem {
     }
     return Kernel.Backing(
       kind: status.kind, size: status.size, identity: status.identity,
-      isReadOnly: host.access(to: path) == .readOnly, isHeld: (try? host.holders(of: path))?.isEmpty == false)
+      isReadOnly: host.access(to: path) == .readOnly, isHeld: (try? host.holders(of: path))?.isEmpty == false,
+      // A RAM disk cannot, nor what is mapped onto one.
+      discards: status.kind == .file
+        || !["/dev/ram", "/dev/mapper/"].contains(where: path.string.hasPrefix))
   }
 }
 

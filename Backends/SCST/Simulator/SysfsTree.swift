@@ -83,6 +83,34 @@ struct SysfsTree: Sendable {
     return destination.split(separator: "/").last.map(String.init)
   }
 
+  /// The path behind links: those on the way are followed, the last name as well where that is asked for.
+  func resolved(_ path: String, followingLast: Bool) -> String {
+    if case .link? = entries[path] {
+      guard followingLast else { return path }
+    } else if entries[path] != nil {
+      return path
+    }
+    var found: [Substring] = []
+    var left = path.split(separator: "/")[...]
+    // A link of this tree leads to no other link.
+    var links = 8
+    while let name = left.popFirst() {
+      guard name != "." else { continue }
+      guard name != ".." else {
+        _ = found.popLast()
+        continue
+      }
+      found.append(name)
+      guard !left.isEmpty || followingLast, links > 0,
+        case .link(let destination)? = entries[found.joined(separator: "/")]
+      else { continue }
+      links -= 1
+      found.removeLast()
+      left = destination.split(separator: "/") + left
+    }
+    return found.joined(separator: "/")
+  }
+
   private static func split(_ path: String) -> (parent: String, name: String) {
     guard let slash = path.lastIndex(of: "/") else { return ("", path) }
     return (String(path[..<slash]), String(path[path.index(after: slash)...]))

@@ -76,7 +76,12 @@ struct RecordedStep: Decodable, Sendable {
     let decoder = JSONDecoder()
     return try text.utf8.split(separator: UInt8(ascii: "\n")).enumerated().map { number, line in
       do {
-        return try decoder.decode(RecordedStep.self, from: Data(line))
+        let step = try decoder.decode(RecordedStep.self, from: Data(line))
+        // No path of a machine has a NUL in it.
+        guard ![step.path, step.command].contains(where: { $0?.utf8.contains(0) == true }) else {
+          throw Failure(.garbled, "path", "has a NUL")
+        }
+        return step
       } catch {
         throw Failure(.garbled, "line \(number + 1)", "is no step of a recording", answer: "\(error)")
       }

@@ -43,15 +43,3 @@ struct SCSTMap {
     spec.units = units.values.sorted { $0.lun < $1.lun }
   }
 }
-
-/// The identity that SCST makes up for a device.
-enum SCSTIdentity {
-  /// CRC-32C of the name with its NUL, seed 0, without a final inversion, as hexadecimal digits; the setup id before it
-  /// where there is one (vdisk_gen_dev_serial in scst_vdisk.c, compared with recordings).
-  static func serial(of name: String, setupID: UInt32) -> String {
-    let sum = (Array(name.utf8) + [0]).reduce(UInt32(0)) { sum, byte in
-      (0..<8).reduce(sum ^ UInt32(byte)) { sum, _ in (sum >> 1) ^ (sum & 1 == 1 ? 0x82f6_3b78 : 0) }
-    }
-    return String(UInt64(setupID) << 32 | UInt64(sum), radix: 16)
-  }
-}

@@ -13,7 +13,7 @@ struct SCSTConfigurationReader {
     var reader = SCSTConfigurationReader()
     let statements = try SCSTConfigurationText.statements(in: text)
     for statement in statements where statement.keyword == "setup_id" {
-      reader.setupID = UInt32(statement.argument.lowercased().drop0x, radix: 16) ?? 0
+      reader.setupID = UInt32(asFound: statement.argument.lowercased()) ?? 0
     }
     for statement in statements where statement.keyword == "HANDLER" { try reader.takeHandler(statement) }
     var state = DesiredState()
@@ -243,8 +243,4 @@ struct SCSTConfigurationReader {
       throw fault("names lun \(lun) a second time", statement.line)
     }
   }
-}
-
-extension String {
-  fileprivate var drop0x: Substring { hasPrefix("0x") ? dropFirst(2) : self[...] }
 }

@@ -55,6 +55,8 @@ enum Place: Hashable, Comparable {
 enum SCSTFact {
   /// Whether the driver serves logins: `0` or `1`.
   static let driver = "driver"
+  /// The handlers that there are, with commas.
+  static let handlers = "handlers"
   /// The NUMA nodes of this machine, with commas.
   static let nodes = "nodes"
   /// The device of a logical unit.

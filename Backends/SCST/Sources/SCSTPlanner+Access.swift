@@ -16,8 +16,11 @@ extension SCSTPlanner {
       return steps + (shown.isEmpty ? [makeGroup(Place.marker, of: name)] : [])
         + (try unpark(at: target, seenBy: isForAll))
     case .name(let node):
-      guard SCSTToken.isOne(node.description) else {
-        throw Failure(.unsupported, "initiator \(node)", "has an '=' or ';', which SCST reads as syntax")
+      let text = node.description
+      guard SCSTToken.isOne(text), text != "mgmt", Place.group(text) != .nobody, text != Place.marker
+      else {
+        throw Failure(
+          .unsupported, "initiator \(node)", "cannot be named to SCST, to which that is syntax or a word")
       }
       return try allow(node, at: target, units)
     case .address, .network: return []

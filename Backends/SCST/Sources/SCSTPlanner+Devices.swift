@@ -195,7 +195,9 @@ extension SCSTPlanner {
   }
 
   func check(_ unit: LogicalUnit, _ handler: SCSTHandler, _ place: String) throws {
-    if !state.stores.isEmpty, state.stores[handler.rawValue] == nil {
+    if let loaded = state.facts[SCSTFact.handlers],
+      !loaded.split(separator: ",").contains(handler.rawValue[...])
+    {
       throw Failure(
         .unavailable, place, "cannot use the store \(handler.rawValue), whose module is not loaded",
         remedy: "run `quartet start -i scst`, or load \(handler == .disk ? "scst_disk" : "scst_vdisk")")

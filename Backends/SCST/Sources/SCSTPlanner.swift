@@ -82,7 +82,21 @@ struct SCSTPlanner {
     command(SCSTPaths.targets, "del_target \(name)", .absent(path: Text(SCSTPaths.target(name))))
   }
 
+  /// A name that iscsi-scstd would take apart, or that is one of its own files, names no target.
+  private func checkName(_ name: TargetName) throws {
+    let own = ["mgmt", "version", "open_state", "trace_level", "enabled", "internal_portal", "link_local"]
+    let kinds = ["iSNSServer", "isns_entity_name", "IncomingUser", "OutgoingUser"]
+    guard SCSTToken.isOne(name.description), !name.description.contains("!"),
+      !own.contains(name.description), !kinds.contains(where: name.description.isNumbered)
+    else {
+      throw Failure(
+        .unsupported, "target \(name)", "cannot be called so with SCST, to which that is syntax or a file",
+        remedy: "choose another name")
+    }
+  }
+
   private func createTarget(_ name: TargetName, id: UInt32?) throws -> [Step] {
+    try checkName(name)
     let isThere = state.targets[name]?.isUnfinished == true
     var steps = isThere ? [] : [step(creation(of: name), undo: [deletion(of: name)])]
     guard let id else { return steps }

@@ -27,6 +27,7 @@ extension SCSTReader {
     for handler in try entries(SCSTPaths.root + "/handlers") where SCSTHandler(rawValue: handler) != nil {
       state.stores[handler] = []
     }
+    state.facts[SCSTFact.handlers] = state.stores.keys.sorted().joined(separator: ",")
     try await readDevices()
     for driver in try entries(SCSTPaths.root + "/targets") where driver != "iscsi" && driver != "copy_manager"
     {
@@ -53,21 +54,19 @@ extension SCSTReader {
       }
     }
     if !unused.isEmpty {
-      noteLeftovers(Set(unused.filter { $0.utf8.count == 16 && $0.allSatisfy(\.isHexDigit) }))
+      noteLeftovers(unused)
       state.remarks.append(
         "SCST has devices that no target shows: \(unused.sorted().joined(separator: ", "))")
     }
   }
 
   /// Finds out of which target's logical units a run that failed left devices behind.
-  private mutating func noteLeftovers(_ devices: Set<String>) {
-    guard !devices.isEmpty else { return }
+  private mutating func noteLeftovers(_ devices: [String]) {
     for name in state.targets.keys {
-      let found = Capabilities.scst.luns.compactMap { try? LUN($0) }.compactMap { lun in
-        let device = Identity.derived(target: name, lun: lun)
-        return devices.contains(device) ? "\(lun) \(device)" : nil
-      }
-      if !found.isEmpty { state.facts[SCSTFact.leftovers(name)] = found.joined(separator: "\n") }
+      let found = Identity.luns(of: name, in: Capabilities.scst.luns, derivedAs: devices)
+      guard !found.isEmpty else { continue }
+      let lines = found.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+      state.facts[SCSTFact.leftovers(name)] = lines.joined(separator: "\n")
     }
   }
 
@@ -90,7 +89,7 @@ extension SCSTReader {
   private mutating func readSaved() throws {
     try noteSaved(SCSTPaths.root)
     try noteSaved(SCSTPaths.driver)
-    for device in try entries(SCSTPaths.root + "/devices") { try noteSaved(SCSTPaths.device(device)) }
+    for device in try entries(SCSTPaths.root + "/devices") { try noteSaved(device: device) }
     for name in state.targets.keys {
       try noteSaved(SCSTPaths.target(name))
       for group in (state.facts[SCSTFact.groups(name)] ?? "").split(separator: "\n") {
@@ -125,17 +124,32 @@ extension SCSTReader {
     return SCSTConfigurationText.section("DEVICE_GROUP", name, indent: 0, body: body)
   }
 
-  private mutating func noteSaved(_ folder: String) throws {
-    let lines = try saved(folder).map { "\($0.name) \($0.value)" }
+  /// Once a text of a device was written, SCST marks it for good; one that the device has by itself says nothing.
+  private mutating func noteSaved(device: String) throws {
+    let folder = SCSTPaths.device(device)
+    guard let handler = linkName(folder + "/handler") else { return }
+    let own = SCSTIdentity.own(of: device, SCSTHandler(rawValue: handler), setupID: setupID, version: version)
+    try noteSaved(folder, but: own)
+  }
+
+  private mutating func noteSaved(_ folder: String, but own: [String: String] = [:]) throws {
+    let lines = try saved(folder).filter { own[$0.name] != $0.value }.map { "\($0.name) \($0.value)" }
     if !lines.isEmpty { state.facts[SCSTFact.saved(folder)] = lines.joined(separator: "\n") }
   }
+
+  /// What is no setting; some of it takes its time or the queue.
+  private static let neverSaved: Set = [
+    "block", "dif_capabilities", "dif_checks_failed", "dump_prs", "exported", "handler", "ini_groups",
+    "initiators", "last_sysfs_mgmt_res", "luns", "mgmt", "open_state", "pr_state",
+    "resync_size", "scsi_device", "sessions", "sg_tablesize", "sync", "tid", "trace_cmds", "trace_level",
+    "trace_mcmds", "type", "version",
+  ]
 
   /// The values that SCST marks as to be saved; accounts are read elsewhere.
   private func saved(_ folder: String) throws -> [(name: String, value: String)] {
     try entries(folder).compactMap { file in
-      if ["IncomingUser", "OutgoingUser"].contains(where: file.isNumbered) { return nil }
-      let path = FilePath("\(folder)/\(file)")
-      guard try host.status(path)?.kind == .file, let text = try? host.text(path) else { return nil }
+      if ["IncomingUser", "OutgoingUser"].contains(where: file.isNumbered) || file.isCounter { return nil }
+      guard !Self.neverSaved.contains(file), let text = try? text("\(folder)/\(file)") else { return nil }
       let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
       guard lines.dropFirst().contains("[key]") else { return nil }
       return (file.isNumbered("allowed_portal") ? "allowed_portal" : file, String(lines[0]))

@@ -50,11 +50,14 @@ extension SCSTReader {
     else {
       return
     }
-    let others = Set(maps.filter { $0.place != .nobody }.flatMap(\.units.keys))
-    for lun in maps[index].units.keys where others.contains(lun) {
+    // A group that has no initiators yet shows nothing to anyone; who comes in takes the room's away.
+    let others = maps.filter { $0.place == .everyone || !$0.initiators.isEmpty }
+    let shown = Set(others.flatMap(\.units.keys))
+    for lun in maps[index].units.keys where shown.contains(lun) {
       maps[index].units[lun] = nil
       state.facts[SCSTFact.mapped(name, .nobody, lun)] = nil
     }
+    note(maps[index], of: name)
     guard maps[index].units.isEmpty else { return }
     maps.remove(at: index)
     groups.removeAll { $0 == room }
@@ -106,11 +109,15 @@ extension SCSTReader {
       map.units[lun] = (device, isReadOnly)
       state.facts[SCSTFact.mapped(name, place, lun)] = device + (isReadOnly ? " read_only" : "")
     }
+    note(map, of: name)
+    return map
+  }
+
+  private mutating func note(_ map: Map, of name: TargetName) {
     let lines = map.units.compactMapValues { $0 }.sorted { $0.key < $1.key }.map { lun, shown in
       "\(lun) \(shown.device)" + (shown.isReadOnly ? " read_only" : "")
     }
-    if !lines.isEmpty { state.facts[SCSTFact.map(name, place)] = lines.joined(separator: "\n") }
-    return map
+    state.facts[SCSTFact.map(name, map.place)] = lines.isEmpty ? nil : lines.joined(separator: "\n")
   }
 
   /// The first map that has a LUN decides what it is; a map that shows another device there is left alone.
@@ -214,7 +221,7 @@ extension SCSTReader {
       if file == "size", unit.store != SCSTHandler.nullio.rawValue { continue }
       if SCSTAttributes.all[file] != nil {
         attributes[file] = try await value("\(path)/\(file)")
-      } else if let text = try? host.text(FilePath("\(path)/\(file)")), text.contains("\n[key]\n") {
+      } else if let text = try? text("\(path)/\(file)"), text.contains("\n[key]\n") {
         attributes[file] = String(text.prefix { $0 != "\n" })
       }
     }
@@ -223,7 +230,7 @@ extension SCSTReader {
 
   /// The persistent reservation: `pr_state` has two lines where there is none.
   private func readReservation(of device: String) async throws -> String? {
-    guard let text = try? host.text(FilePath(SCSTPaths.device(device) + "/pr_state")) else { return nil }
+    guard let text = try? text(SCSTPaths.device(device) + "/pr_state") else { return nil }
     let lines = text.split(separator: "\n").dropFirst(2)
     return lines.isEmpty ? nil : lines.joined(separator: "; ")
   }

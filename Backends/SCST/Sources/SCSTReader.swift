@@ -38,6 +38,10 @@ struct SCSTReader {
   var uses: [String: Int] = [:]
   /// Targets that say that they are enabled.
   var enabled: [TargetName] = []
+  /// What goes into the serials that SCST makes up.
+  var setupID: UInt32 = 0
+  /// What SCST calls itself: `3.11.0-pre`.
+  var version = ""
 
   init(host: any Host, port: UInt16, detail: ReadDetail) {
     self.host = host
@@ -47,12 +51,23 @@ struct SCSTReader {
 
   // MARK: Files
 
+  /// The texts of files that were read already: a read asks for each once.
+  private final class Texts { var known: [String: String] = [:] }
+  private let texts = Texts()
+
+  func text(_ path: String) throws -> String {
+    if let text = texts.known[path] { return text }
+    let text = try host.text(FilePath(path))
+    texts.known[path] = text
+    return text
+  }
+
   /// The first line of a file, which is its value; nil when the file is not there or cannot be read.
   func value(_ path: String) async throws -> String? {
     var left = 50
     while true {
       do {
-        return String(try host.text(FilePath(path)).prefix { $0 != "\n" })
+        return String(try text(path).prefix { $0 != "\n" && $0 != "\0" })
       } catch let failure as Failure where failure.errno == .resourceTemporarilyUnavailable {
         // The kernel serves some attributes by the same queue as commands.
         guard left > 0 else { throw failure }
@@ -95,6 +110,8 @@ struct SCSTReader {
   }
 
   mutating func readDriver() async throws {
+    version = try await value(SCSTPaths.root + "/version")?.split(separator: " ").last.map(String.init) ?? ""
+    setupID = try await value(SCSTPaths.root + "/setup_id").flatMap { UInt32(asFound: $0) } ?? 0
     state.facts[SCSTFact.driver] = try await value(SCSTPaths.driver + "/enabled") ?? "1"
     let nodes = try entries("/sys/devices/system/node").filter { $0.isNumbered("node") }.map {
       $0.dropFirst(4)
@@ -200,7 +217,7 @@ struct SCSTReader {
   private func readSessionEntry(
     _ file: String, in folder: String, of name: TargetName, into session: inout Session
   ) async throws {
-    if file.hasSuffix("_count") || file.hasSuffix("_kb") || file == "active_commands" {
+    if file.isCounter || file == "active_commands" {
       guard detail.statistics.contains(name) else { return }
       session.statistics[file] = try await value("\(folder)/\(file)").flatMap { UInt64($0) }
     } else if detail.parameters.contains(name), let address = IPAddress(connection: file) {
@@ -216,7 +233,7 @@ struct SCSTReader {
       target.parameters[parameter] = try await value("\(path)/\(parameter.rawValue)")
     }
     let known = Set(SessionParameter.allCases.map(\.rawValue)).union(Self.noSettings)
-    for file in files where !known.contains(file) && !file.hasSuffix("_count") && !file.hasSuffix("_kb") {
+    for file in files where !known.contains(file) && !file.isCounter {
       if ["IncomingUser", "OutgoingUser", "allowed_portal"].contains(where: file.isNumbered) { continue }
       target.attributes[file] = try await value("\(path)/\(file)")
     }
@@ -229,6 +246,9 @@ struct SCSTReader {
 }
 
 extension String {
+  /// Whether it is the file of a statistic.
+  var isCounter: Bool { hasSuffix("_count") || hasSuffix("_kb") }
+
   /// Whether it is a kind, or the kind and a number behind it: `IncomingUser`, `IncomingUser1`.
   func isNumbered(_ kind: String) -> Bool {
     hasPrefix(kind) && dropFirst(kind.count).allSatisfy { $0.isASCII && $0.isNumber }
