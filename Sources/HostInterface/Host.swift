@@ -29,6 +29,9 @@ public struct FileStatus: Sendable, Hashable {
 public protocol HostFiles: Sendable {
   /// Reads a whole file, of at most 64 MiB.
   func read(_ path: FilePath) throws -> [UInt8]
+  /// Reads attributes of sysfs or configfs below a directory: what one read(2) of each gives, which there is all of it,
+  /// at most a page; nil for what is not there or does not tell. What may not be read is thrown.
+  func attributes(_ files: [String], in folder: FilePath) throws -> [[UInt8]?]
   /// Writes with one write(2) to an existing file; a short write is an error.
   func write(_ bytes: [UInt8], to path: FilePath) throws
   /// The same for a file whose write(2) may block for long: it is waited for at most `limit`, on no thread that
@@ -138,6 +141,17 @@ public protocol HostCoordination: Sendable {
 public protocol Host: HostFiles, HostCommands, HostSockets, HostModules, HostDevices, HostCoordination {}
 
 extension HostFiles {
+  /// Reads one file after the other; a host that can do with less does that instead.
+  public func attributes(_ files: [String], in folder: FilePath) throws -> [[UInt8]?] {
+    try files.map { file in
+      do {
+        return try read(FilePath("\(folder)/\(file)"))
+      } catch let failure as Failure where failure.code != .permission {
+        return nil
+      }
+    }
+  }
+
   /// Reads a whole file as text.
   public func text(_ path: FilePath) throws -> String { String(decoding: try read(path), as: UTF8.self) }
 }

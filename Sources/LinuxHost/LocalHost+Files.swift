@@ -30,6 +30,34 @@ extension LocalHost {
     }
   }
 
+  /// Reads attributes, each by an openat(2) on the directory and one read(2).
+  public func attributes(_ files: [String], in folder: FilePath) throws -> [[UInt8]?] {
+    let directory: FileDescriptor
+    do {
+      directory = try FileDescriptor.open(folder, .readOnly, options: [.closeOnExec, .directory])
+    } catch let number as Errno {
+      let failure = Failure.system(number, "\(folder)", "cannot open for reading")
+      if failure.code == .permission { throw failure }
+      return files.map { _ in nil }
+    }
+    defer { try? directory.close() }
+    // A page is 64 KiB at most.
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    return try files.map { file in
+      do {
+        let attribute = FileDescriptor(
+          rawValue: try checked(openat(directory.rawValue, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK)))
+        defer { try? attribute.close() }
+        let count = try buffer.withUnsafeMutableBytes { try attribute.read(into: $0) }
+        return Array(buffer[..<count])
+      } catch let number as Errno {
+        let failure = Failure.system(number, "\(folder)/\(file)", "cannot read")
+        if failure.code == .permission { throw failure }
+        return nil
+      }
+    }
+  }
+
   private func readSome(_ file: FileDescriptor, atMost room: Int) throws -> [UInt8] {
     while true {
       do {

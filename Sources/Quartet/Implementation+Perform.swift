@@ -117,7 +117,11 @@ extension Implementation {
   /// Reads back until every change is seen, since some take effect a moment after they were accepted.
   private func prove(_ changes: [Change], detail: ReadDetail, limit: Duration) async throws {
     var detail = detail
-    if backend.answersAreProof { (detail.units, detail.shared) = (.none, false) }
+    if backend.answersAreProof {
+      detail.units = .none
+      // What belongs to no target, such as an account of discovery, is told by nothing else.
+      detail.shared = changes.contains { $0.target == nil }
+    }
     var left = limit
     var interval = Duration.milliseconds(10)
     while true {
@@ -205,9 +209,9 @@ extension Implementation {
       default: break
       }
       switch change {
-      case .setAccount, .clearAccount, .addPortal, .removePortal, .addUnit, .replaceUnit, .removeUnit,
-        .deleteTarget:
-        shared = true
+      case .setAccount, .clearAccount, .addPortal, .removePortal, .addUnit, .replaceUnit: shared = true
+      // What a killed run left of a logical unit may stand apart from its target.
+      case .removeUnit, .deleteTarget: shared = true
       default: break
       }
     }

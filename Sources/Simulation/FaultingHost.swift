@@ -183,6 +183,12 @@ extension FaultingHost {
     return try host.read(path)
   }
 
+  /// Reads attributes.
+  public func attributes(_ files: [String], in folder: FilePath) throws -> [[UInt8]?] {
+    try checkAlive()
+    return try host.attributes(files, in: folder)
+  }
+
   /// Looks at a path.
   public func status(_ path: FilePath) throws -> FileStatus? {
     try checkAlive()

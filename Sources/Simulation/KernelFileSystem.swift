@@ -9,6 +9,8 @@ public protocol KernelFileSystem: Sendable {
   func kind(of path: FilePath) -> FileStatus.Kind?
   /// Opens for reading and reads to the end.
   func read(_ path: FilePath, on host: SimulatedHost) throws(Errno) -> [UInt8]
+  /// Opens files below a directory for reading and reads each to its end.
+  func read(_ files: [String], in folder: FilePath, on host: SimulatedHost) -> [Result<[UInt8], Errno>]
   /// Opens for writing and writes once.
   func write(_ bytes: [UInt8], to path: FilePath, on host: SimulatedHost) throws(Errno)
   /// How long a write will take inside the kernel, asked before it is done.
@@ -30,6 +32,14 @@ public protocol KernelFileSystem: Sendable {
 extension KernelFileSystem {
   /// No time at all.
   public func delay(ofWriting bytes: [UInt8], to path: FilePath) -> Duration { .zero }
+
+  /// One after the other.
+  public func read(_ files: [String], in folder: FilePath, on host: SimulatedHost) -> [Result<[UInt8], Errno>]
+  {
+    files.map { file in
+      Result { () throws(Errno) in try read(FilePath("\(folder)/\(file)"), on: host) }
+    }
+  }
 }
 
 extension SimulatedHost {

@@ -29,6 +29,19 @@ extension SimulatedHost {
     return bytes + [UInt8](repeating: 0, count: Int(size) - bytes.count)
   }
 
+  /// Reads attributes.
+  public func attributes(_ files: [String], in folder: FilePath) throws -> [[UInt8]?] {
+    guard let fileSystem = kernelFileSystem(of: folder) else {
+      return files.map { try? read(FilePath("\(folder)/\($0)")) }
+    }
+    return try zip(files, fileSystem.read(files, in: folder, on: self)).map { file, result in
+      guard case .failure(let number) = result else { return try? result.get() }
+      let failure = Failure.system(number, "\(folder)/\(file)", "cannot read")
+      if failure.code == .permission { throw failure }
+      return nil
+    }
+  }
+
   /// Overwrites the beginning of a file that exists; what is written to a device is lost.
   public func write(_ bytes: [UInt8], to path: FilePath) throws {
     if let fileSystem = kernelFileSystem(of: path) {

@@ -17,6 +17,10 @@ public struct ConformanceWorld: Sendable {
   public var host: any Host
   /// Brings the implementation to where it runs and exports nothing, however it was left; backings stay.
   public var reset: @Sendable () async throws -> Void
+  /// Remembers what the implementation exports; calling the answer brings that back, as making it anew would.
+  ///
+  /// Nil where that cannot be done, and then all is made anew before each fault.
+  public var save: (@Sendable () -> @Sendable () -> Void)?
   /// Makes a file or block device of so many bytes, another one with every call; returns its absolute path.
   public var makeBacking: @Sendable (_ bytes: UInt64) async throws -> String
   /// Gives a backing another size, in bytes.

@@ -42,6 +42,16 @@ import Testing
     #expect(throws: Failure.self) { try host.read(scratch.path) }
   }
 
+  @Test func attributesAreToldAsFarAsTheyAreThere() throws {
+    let folder = scratch.path.appending("folder")
+    try host.createDirectory(folder)
+    _ = try (scratch.file("folder/one", "1\n"), scratch.file("two", ""))
+    #expect(
+      try host.attributes(["one", "../two", "three", "."], in: folder) == [Array("1\n".utf8), [], nil, nil])
+    #expect(try host.attributes(["one"], in: scratch.path.appending("missing")) == [nil])
+    #expect(try host.attributes(["comm"], in: "/proc/self") == [host.read("/proc/self/comm")])
+  }
+
   @Test func writesAreOneWriteToAFileThatExists() throws {
     let file = try scratch.file("file", "123456")
     try host.write(Array("abc".utf8), to: file)

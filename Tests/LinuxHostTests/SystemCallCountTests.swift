@@ -33,6 +33,19 @@ import Testing
     #expect(try host.text(file) == "new")
   }
 
+  /// Not four, as for a file whose end is not known.
+  @Test func anAttributeIsThreeSystemCalls() async throws {
+    let scratch = try Scratch()
+    _ = try (scratch.file("one", "1\n"), scratch.file("two", "2\n"))
+    let (host, folder) = (LocalHost(), scratch.path)
+    let calls = try await traced(in: scratch) {
+      _ = try? host.attributes(["one", "two", "three"], in: folder)
+    }
+    guard let calls else { return }
+    #expect(
+      calls == ["openat", "openat", "read", "close", "openat", "read", "close", "openat", "close"])
+  }
+
   /// The system calls of the body's second run, without those for memory; nil where a thread cannot be traced.
   private func traced(in scratch: Scratch, _ body: @escaping @Sendable () -> Void) async throws -> [String]? {
     let host = LocalHost()

@@ -65,6 +65,18 @@ final class MountedConfigfs: KernelFileSystem {
     return Array(text.utf8)
   }
 
+  func read(_ files: [String], in folder: FilePath, on host: SimulatedHost) -> [Result<[UInt8], Errno>] {
+    guard let names = names(folder), let machine else {
+      return files.map { _ in .failure(.noSuchFileOrDirectory) }
+    }
+    return lio.state.withLock { state in
+      files.map { file in
+        let path = names + file.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
+        return Result { () throws(Errno) in Array(try state.kernel.read(path, Machine(host: machine)).utf8) }
+      }
+    }
+  }
+
   func write(_ bytes: [UInt8], to path: FilePath, on host: SimulatedHost) throws(Errno) {
     if names(path) == nil { throw .noSuchFileOrDirectory }
     let text = String(decoding: bytes, as: UTF8.self)
@@ -87,7 +99,7 @@ final class MountedConfigfs: KernelFileSystem {
   }
 
   func createLink(_ path: FilePath, to destination: FilePath, on host: SimulatedHost) throws(Errno) {
-    let isInside = destination.starts(with: SimulatedLIO.mountPoint)
+    let isInside = destination.string.hasPrefix(SimulatedLIO.mountPoint.string + "/")
     let target = isInside ? names(destination) : nil
     if !isInside, (try? host.status(destination)) == nil { throw .noSuchFileOrDirectory }
     try change(path) { kernel, names, _ throws(Errno) in try kernel.createLink(names, to: target) }

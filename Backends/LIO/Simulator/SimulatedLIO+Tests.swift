@@ -14,6 +14,14 @@ extension SimulatedLIO {
     }
   }
 
+  /// Remembers all that there is in configfs.
+  ///
+  /// - Returns: What brings it back, any number of times.
+  public func save() -> @Sendable () -> Void {
+    let saved = state.withLock { $0 }
+    return { self.state.withLock { $0 = saved } }
+  }
+
   /// Lets every call that changes something answer EROFS, or not.
   public func setReadOnly(_ isReadOnly: Bool) { state.withLock { $0.isReadOnly = isReadOnly } }
 

@@ -27,12 +27,16 @@ public final class SimulatedLIO: SimulatedService {
 
   let state: Mutex<State>
   private let isReady: Bool
+  private let missingModules: Set<String>
 
   /// A kernel with the modules of LIO.
   ///
-  /// - Parameter isReady: Whether configfs is mounted, the modules are loaded and `target/iscsi` is there.
-  public init(isReady: Bool = true) {
+  /// - Parameters:
+  ///   - isReady: Whether configfs is mounted, the modules are loaded and `target/iscsi` is there.
+  ///   - modules: Modules that are not installed.
+  public init(isReady: Bool = true, without modules: Set<String> = []) {
     self.isReady = isReady
+    missingModules = modules
     state = Mutex(State())
   }
 
@@ -42,7 +46,8 @@ public final class SimulatedLIO: SimulatedService {
   /// Installs the modules, and does what `isReady` says.
   public func attach(to host: SimulatedHost) {
     let plugins = Kind.Plugin.allCases.compactMap(\.module)
-    for module in ["configfs", "target_core_mod", "iscsi_target_mod"] + plugins {
+    for module in ["configfs", "target_core_mod", "iscsi_target_mod"] + plugins
+    where !missingModules.contains(module) {
       host.install(module: module, loaded: isReady)
     }
     host.addDirectory(Self.mountPoint)

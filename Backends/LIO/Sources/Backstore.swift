@@ -12,8 +12,11 @@ struct Backstore: Hashable {
   var hba: String { "\(LIOPaths.core)/\(plugin)_\(index)" }
   var device: String { "\(hba)/\(name)" }
 
-  /// The plug-ins that Linux has.
-  static let plugins: Set<String> = ["iblock", "fileio", "rd_mcp", "pscsi", "user"]
+  /// The plug-ins that Linux has, and the module of each, which the kernel loads by itself.
+  static let modules = [
+    "iblock": "target_core_iblock", "fileio": "target_core_file", "rd_mcp": "target_core_mod",
+    "pscsi": "target_core_pscsi", "user": "target_core_user",
+  ]
 
   /// The backstore of a logical unit, whose HBA's number follows from the target's name and the LUN.
   init(plugin: String, name: String, target: TargetName, lun: LUN) {
@@ -45,6 +48,14 @@ struct Backstore: Hashable {
     let prefix = LIOFacts.unused("")
     guard fact.hasPrefix(prefix) else { return nil }
     self.init(link: String(fact.dropFirst(prefix.count)))
+  }
+
+  /// The number of the HBA that a fact tells as unused, with or without a backstore in it.
+  static func index(unused fact: String) -> UInt32? {
+    if let backstore = Backstore(unused: fact) { return backstore.index }
+    let prefix = LIOFacts.unused(LIOPaths.core + "/")
+    guard fact.hasPrefix(prefix), let cut = fact.lastIndex(of: "_") else { return nil }
+    return UInt32(fact[fact.index(after: cut)...])
   }
 
   /// The backstore that a path or link leads to, `.../core/iblock_0/name`.

@@ -66,6 +66,12 @@ struct LIOBackend: TargetBackend {
     switch (operation, answer) {
     case (.createDirectory(let path), .failure(let failure)) where failure.code == .exists:
       return LIOPaths.mayStandAlready(path.display) ? .done : .failed(failure)
+    case (.createDirectory(let path), .failure(var failure))
+    where failure.errno == .invalidArgument && LIOPaths.isHost(path.display):
+      if let module = Backstore.modules.first(where: { path.display.contains("/\($0.key)_") })?.value {
+        failure.remedy = "see whether the kernel's module \(module) is installed (modprobe \(module))"
+      }
+      return .failed(failure)
     // An HBA that tools share among devices stays until the last of them goes.
     case (.removeDirectory(let path), .failure(let failure))
     where failure.errno == .directoryNotEmpty && LIOPaths.isHost(path.display):

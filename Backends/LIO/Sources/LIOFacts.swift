@@ -16,6 +16,8 @@ enum LIOFacts {
   /// Portal groups that Quartet did not make, one a line.
   static func otherGroups(_ name: TargetName) -> String { "groups \(name)" }
 
+  /// The port groups of a device beside the one that the kernel makes, each line with its number before its name.
+  static func portGroups(_ device: String) -> String { "port groups \(device)" }
   static func depth(_ name: TargetName, _ node: ISCSIName) -> String { "depth \(name) \(node)" }
   /// The mapped LUNs of a logical unit in a node ACL, one a line.
   static func mapped(_ name: TargetName, _ node: ISCSIName, _ lun: LUN) -> String {
@@ -23,8 +25,8 @@ enum LIOFacts {
   }
   /// Directories of mapped LUNs without a link in them, or with one to a LUN that is gone.
   static func bare(_ name: TargetName, _ node: ISCSIName) -> String { "bare \(name) \(node)" }
-  /// Initiators whose ACLs ask for a proof that they have no account for, and map LUNs: another tool made them so. One
-  /// a line.
+  /// Initiators whose ACLs ask for a proof that they have no account for, and map LUNs, one a line: another tool made
+  /// them so.
   static func closed(_ name: TargetName) -> String { "closed \(name)" }
   static func acl(_ name: TargetName, _ node: ISCSIName) -> String { "acl \(name) \(node)" }
   /// The CHAP name that stands in a folder.
@@ -32,7 +34,7 @@ enum LIOFacts {
     "user \(direction.rawValue) \(folder)"
   }
 
-  /// A device that no LUN shows, with what it is made of.
+  /// A device that no LUN shows, with what it is made of; or an HBA without a device.
   static func unused(_ device: String) -> String { "unused \(device)" }
   /// What the kernel stored of reservations of a device with a serial number.
   static func reservations(_ serial: String) -> String { "aptpl \(serial)" }

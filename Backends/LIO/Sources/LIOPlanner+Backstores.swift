@@ -14,10 +14,10 @@ extension LIOPlanner {
 
   func newBackstore(of unit: LogicalUnit, _ name: TargetName, place: String) throws -> Backstore {
     let plugin = unit.store ?? "fileio"
-    guard Backstore.plugins.contains(plugin) else {
+    guard Backstore.modules[plugin] != nil else {
       throw Failure(
         .unsupported, place, "cannot use the store \(plugin), which LIO does not have",
-        remedy: "use \(Backstore.plugins.sorted().joined(separator: ", "))")
+        remedy: "use \(Backstore.modules.keys.sorted().joined(separator: ", "))")
     }
     if unit.cache == .back, plugin != "fileio" {
       throw Failure(
@@ -51,9 +51,11 @@ extension LIOPlanner {
 
   /// Removes what a killed run left in the place of a backstore; it cannot be made again, since nothing is known of it.
   func remnants(_ index: UInt32) -> [Step] {
-    let old = state.facts.keys.compactMap { Backstore(unused: $0) }.filter { $0.index == index }
-    return old.sorted { $0.device < $1.device }.flatMap { left in
-      [step(.removeDirectory(path: Text(left.device))), step(.removeDirectory(path: Text(left.hba)))]
+    let places = state.facts.keys.filter { Backstore.index(unused: $0) == index }.sorted()
+    return places.flatMap { place -> [Step] in
+      let path = String(place.dropFirst(LIOFacts.unused("").count))
+      let paths = Backstore(unused: place).map { [$0.device, $0.hba] } ?? [path]
+      return paths.map { step(.removeDirectory(path: Text($0))) }
     }
   }
 

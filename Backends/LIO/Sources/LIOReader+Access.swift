@@ -2,38 +2,64 @@ import HostInterface
 import SystemPackage
 import TargetCore
 
+/// A node ACL with its settings and accounts.
+struct FoundNode {
+  var node: ISCSIName
+  var values: LIOValues
+}
+
 extension LIOReader {
-  mutating func readNodes(into target: inout Target, statistics: Bool) throws -> [ISCSIName] {
-    var nodes: [ISCSIName] = []
+  static let accountFiles = ["userid", "password", "userid_mutual", "password_mutual"]
+  private static let nodeFiles =
+    ["cmdsn_depth", "info", "attrib/authentication"] + accountFiles.map { "auth/" + $0 }
+  private static let counterFolder = "fabric_statistics/iscsi_sess_stats/"
+  private static let counters = [
+    "cmd_pdus", "rsp_pdus", "txdata_octs", "rxdata_octs", "conn_digest_errors", "conn_timeout_errors",
+  ]
+
+  mutating func readNodes(into target: inout Target, statistics: Bool) throws -> [FoundNode] {
+    var nodes: [FoundNode] = []
     for entry in try entries(LIOPaths.group(target.name) + "/acls") {
       guard let node = ISCSIName(asFound: entry) else {
         state.remarks.append(
           "target \(target.name) has a node ACL with a name that cannot be handled (\(entry))")
         continue
       }
-      nodes.append(node)
-      try readNode(node, into: &target, statistics: statistics)
+      nodes.append(try readNode(node, into: &target, statistics: statistics))
     }
     return nodes
   }
 
-  private mutating func readNode(_ node: ISCSIName, into target: inout Target, statistics: Bool) throws {
+  private mutating func readNode(_ node: ISCSIName, into target: inout Target, statistics: Bool) throws
+    -> FoundNode
+  {
     let name = target.name
     let folder = LIOPaths.acl(name, node)
     target.initiators.insert(.name(node))
     state.facts[LIOFacts.acl(name, node)] = "true"
-    state.facts[LIOFacts.depth(name, node)] = try value(folder + "/cmdsn_depth")
-    for entry in try entries(folder) where entry.hasPrefix("lun_") {
-      try readMapped(entry, of: node, in: target)
+    let mapped = try entries(folder).filter { $0.hasPrefix("lun_") }
+    let counters = statistics ? Self.counters.map { Self.counterFolder + $0 } : []
+    let values = try values(
+      Self.nodeFiles + counters + mapped.map { $0 + "/write_protect" }, in: folder)
+    state.facts[LIOFacts.depth(name, node)] = values["cmdsn_depth"]
+    for entry in mapped {
+      try readMapped(entry, isProtected: values[entry + "/write_protect"] == "1", of: node, in: target)
     }
-    if var session = try LIOSession.parse(host.text(FilePath(folder + "/info"))) {
-      if statistics { session.statistics = try counters(folder) }
+    if var session = LIOSession.parse(values.text("info") ?? "") {
+      for counter in counters {
+        session.statistics[String(counter.dropFirst(Self.counterFolder.count))] = values[counter].flatMap {
+          UInt64($0)
+        }
+      }
       target.sessions.append(session)
     }
+    return FoundNode(node: node, values: values)
   }
 
   /// A mapped LUN may have another number than the LUN that it shows.
-  private mutating func readMapped(_ entry: String, of node: ISCSIName, in target: Target) throws {
+  private mutating func readMapped(
+    _ entry: String, isProtected: Bool, of node: ISCSIName, in target: Target
+  ) throws {
     let name = target.name
     let folder = "\(LIOPaths.acl(name, node))/\(entry)"
     guard let (link, destination) = try link(in: folder),
@@ -46,41 +72,31 @@ extension LIOReader {
     if entry != "lun_\(lun)" {
       state.remarks.append("target \(name) shows lun \(lun) to \(node) as \(entry.dropFirst(4))")
     }
-    let isProtected = try value(folder + "/write_protect") == "1"
     let mapped = MappedLUN(directory: entry, isProtected: isProtected, link: link)
     note(mapped.line, under: LIOFacts.mapped(name, node, lun))
-  }
-
-  private func counters(_ folder: String) throws -> [String: UInt64] {
-    var counters: [String: UInt64] = [:]
-    for name in [
-      "cmd_pdus", "rsp_pdus", "txdata_octs", "rxdata_octs", "conn_digest_errors", "conn_timeout_errors",
-    ] {
-      let path = "\(folder)/fabric_statistics/iscsi_sess_stats/\(name)"
-      counters[name] = try value(path).flatMap { UInt64($0) }
-    }
-    return counters
   }
 
   // MARK: CHAP
 
   /// The accounts of a target stand in its portal group, for initiators without an ACL, and in every ACL.
-  mutating func readAccounts(of nodes: [ISCSIName], into target: inout Target) throws {
-    let group = LIOPaths.group(target.name)
-    let isAsked = try value(group + "/attrib/authentication") == "1"
-    var places = [(folder: group + "/auth", isAsked: isAsked)]
-    for node in nodes {
-      let folder = LIOPaths.acl(target.name, node)
+  mutating func readAccounts(of found: [FoundNode], group values: LIOValues, into target: inout Target) {
+    let isAsked = values["attrib/authentication"] == "1"
+    var places = [(folder: LIOPaths.group(target.name) + "/auth", values: values, isAsked: isAsked)]
+    for one in found {
       // Kernels before 5.20 have no setting of an ACL's own.
-      let own = try value(folder + "/attrib/authentication") ?? "-1"
-      places.append((folder + "/auth", own == "-1" ? isAsked : own == "1"))
+      let own = one.values["attrib/authentication"] ?? "-1"
+      places.append(
+        (LIOPaths.acl(target.name, one.node) + "/auth", one.values, own == "-1" ? isAsked : own == "1"))
     }
     for place in places {
-      if place.isAsked, let account = try account(.incoming, in: place.folder) {
+      if place.isAsked, let account = account(.incoming, place.values, "auth/", in: place.folder) {
         target.chap.take(account, .incoming)
       }
-      if let account = try account(.outgoing, in: place.folder) { target.chap.take(account, .outgoing) }
+      if let account = account(.outgoing, place.values, "auth/", in: place.folder) {
+        target.chap.take(account, .outgoing)
+      }
     }
+    let nodes = found.map(\.node)
     let users = places.map { state.facts[LIOFacts.user($0.folder, .incoming)] }
     for (node, index) in zip(nodes, 1...) where places[index].isAsked && users[index] == nil {
       target.initiators.remove(.name(node))
@@ -101,10 +117,12 @@ extension LIOReader {
     }
   }
 
-  private mutating func account(_ direction: CHAPDirection, in folder: String) throws -> CHAPAccount? {
+  private mutating func account(
+    _ direction: CHAPDirection, _ values: LIOValues, _ prefix: String, in folder: String
+  ) -> CHAPAccount? {
     let suffix = direction == .outgoing ? "_mutual" : ""
-    guard let name = try value("\(folder)/userid\(suffix)"), !name.isEmpty, name != "NULL",
-      let user = CHAPUser(asFound: name), let secret = try value("\(folder)/password\(suffix)"),
+    guard let name = values["\(prefix)userid\(suffix)"], !name.isEmpty, name != "NULL",
+      let user = CHAPUser(asFound: name), let secret = values["\(prefix)password\(suffix)"],
       // A name without a secret is none to the kernel either.
       !secret.isEmpty, secret != "NULL"
     else { return nil }
@@ -113,11 +131,12 @@ extension LIOReader {
   }
 
   mutating func readDiscovery() throws {
-    let isAsked = try value(LIOPaths.discovery + "/enforce_discovery_auth") == "1"
-    if isAsked, let account = try account(.incoming, in: LIOPaths.discovery) {
+    let folder = LIOPaths.discovery
+    let values = try values(Self.accountFiles + ["enforce_discovery_auth"], in: folder)
+    if values["enforce_discovery_auth"] == "1", let account = account(.incoming, values, "", in: folder) {
       state.discovery.take(account, .incoming)
     }
-    if let account = try account(.outgoing, in: LIOPaths.discovery) {
+    if let account = account(.outgoing, values, "", in: folder) {
       state.discovery.take(account, .outgoing)
     }
   }
@@ -125,11 +144,9 @@ extension LIOReader {
   // MARK: Sessions
 
   /// Initiators that were let in without an ACL of their own, by name; names are separated by NUL.
-  mutating func readDynamicSessions(into target: inout Target) throws {
-    let path = FilePath(LIOPaths.group(target.name) + "/dynamic_sessions")
-    guard let bytes = try? host.read(path) else { return }
-    for name in bytes.split(whereSeparator: { $0 == 0 || $0 == UInt8(ascii: "\n") }) {
-      let initiator = String(decoding: name, as: UTF8.self)
+  func readDynamicSessions(_ values: LIOValues, into target: inout Target) {
+    let names = values.text("dynamic_sessions") ?? ""
+    for initiator in names.split(whereSeparator: { $0 == "\0" || $0 == "\n" }).map(String.init) {
       target.sessions.append(
         Session(id: LIOSession.dynamicPrefix + initiator, initiator: initiator, connections: []))
     }

@@ -7,7 +7,9 @@ extension LIOReader {
   mutating func readBackstores() throws {
     for hba in try entries(LIOPaths.core) where hba != "alua" {
       let folder = "\(LIOPaths.core)/\(hba)"
-      for name in try entries(folder) where name != "hba_info" && name != "hba_mode" {
+      let devices = try entries(folder).filter { $0 != "hba_info" && $0 != "hba_mode" }
+      if devices.isEmpty { state.facts[LIOFacts.unused(folder)] = "" }
+      for name in devices {
         let device = "\(folder)/\(name)"
         guard uses[device] == nil else { continue }
         state.facts[LIOFacts.unused(device)] = try value(device + "/udev_path") ?? ""
@@ -16,9 +18,10 @@ extension LIOReader {
     tellRemnants()
   }
 
-  /// A backstore that no LUN shows, in the place of one of a target's logical units, is what a killed run left.
+  /// A backstore that no LUN shows, or an HBA without one, in the place of one of a target's logical units, is what a
+  /// killed run left.
   private mutating func tellRemnants() {
-    let unused = state.facts.keys.compactMap { Backstore(unused: $0)?.index }
+    let unused = Set(state.facts.keys.compactMap { Backstore.index(unused: $0) })
     guard !unused.isEmpty else { return }
     for name in state.targets.keys {
       for lun in unused.compactMap({ Backstore.lun(of: name, index: $0) })

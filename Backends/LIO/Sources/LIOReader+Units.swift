@@ -3,7 +3,7 @@ import SystemPackage
 import TargetCore
 
 extension LIOReader {
-  mutating func readUnit(_ lun: LUN, settings: Bool, into target: inout Target) throws {
+  mutating func readUnit(_ lun: LUN, settings: Bool, attributes: Bool, into target: inout Target) throws {
     let name = target.name
     guard let (link, destination) = try link(in: LIOPaths.unit(name, lun)),
       let backstore = Backstore(link: destination)
@@ -16,34 +16,72 @@ extension LIOReader {
     state.facts[LIOFacts.device(name, lun)] = backstore.device
     uses[backstore.device, default: 0] += 1
     if uses[backstore.device, default: 0] > 1 { state.facts[LIOFacts.shared(backstore.device)] = "true" }
-    var unit = try devices[backstore.device] ?? readDevice(backstore, settings: settings)
+    var unit = try devices[backstore.device] ?? readDevice(backstore, settings, attributes)
     devices[backstore.device] = unit
     if unit.readOnly == true { state.facts[LIOFacts.readOnlyDevice(backstore.device)] = "true" }
     unit.lun = lun
     target.units[lun] = unit
   }
 
-  private func readDevice(_ backstore: Backstore, settings: Bool) throws -> LogicalUnit {
-    let device = backstore.device
+  private static let settingFiles = [
+    "udev_path", "info", "attrib/hw_block_size", "attrib/block_size", "attrib/emulate_tpu",
+    "wwn/vpd_unit_serial", "wwn/vendor_id", "wwn/product_id", "wwn/revision",
+  ]
+  /// The kernel's settings of a device, its port group and its reservation: over 100 system calls, so not for a
+  /// summary.
+  private static let attributeFiles =
+    Capabilities.lio.unitAttributes.subtracting(LIOInfo.attributes).map(LIOPaths.attribute)
+    + ["pr/res_holder", "pr/res_pr_type"]
+
+  private mutating func readDevice(_ backstore: Backstore, _ settings: Bool, _ attributes: Bool) throws
+    -> LogicalUnit
+  {
     var unit = LogicalUnit(lun: try LUN(0), backing: settings ? .none : .unread)
     unit.store = backstore.plugin
     unit.scsiID = backstore.name
-    guard settings else { return unit }
-    unit.deviceType = backstore.plugin == "pscsi" ? .passthrough : .disk
-    if let path = try value(device + "/udev_path"), path.hasPrefix("/") { unit.backing = .path(path) }
-    LIOInfo((try? host.text(FilePath(device + "/info"))) ?? "").fill(&unit, backstore.plugin)
-    if backstore.plugin == "user" {
-      // Its block size is told once, and has no file to set it.
-      unit.blockSize = try value(device + "/attrib/hw_block_size").flatMap { UInt32($0) }
-    } else if backstore.plugin != "pscsi" {
-      unit.blockSize = try value(device + "/attrib/block_size").flatMap { UInt32($0) }
-      unit.thin = try value(device + "/attrib/emulate_tpu").map { $0 == "1" }
+    guard settings || attributes else { return unit }
+    let values = try values(
+      (settings ? Self.settingFiles : []) + (attributes ? Self.attributeFiles : []), in: backstore.device)
+    if settings { readSettings(of: &unit, backstore.plugin, values) }
+    if attributes {
+      readAttributes(of: &unit, values)
+      try readPortGroups(of: backstore.device)
     }
-    unit.serial = try value(device + "/wwn/vpd_unit_serial").map(Self.withoutLabel)
-    unit.vendor = try value(device + "/wwn/vendor_id").map(Self.withoutLabel)
-    unit.product = try value(device + "/wwn/product_id").map(Self.withoutLabel)
-    unit.revision = try value(device + "/wwn/revision").map(Self.withoutLabel)
     return unit
+  }
+
+  private func readSettings(of unit: inout LogicalUnit, _ plugin: String, _ values: LIOValues) {
+    unit.deviceType = plugin == "pscsi" ? .passthrough : .disk
+    if let path = values["udev_path"], path.hasPrefix("/") { unit.backing = .path(path) }
+    LIOInfo(values.text("info") ?? "").fill(&unit, plugin)
+    if plugin == "user" {
+      // Its block size is told once, and has no file to set it.
+      unit.blockSize = values["attrib/hw_block_size"].flatMap { UInt32($0) }
+    } else if plugin != "pscsi" {
+      unit.blockSize = values["attrib/block_size"].flatMap { UInt32($0) }
+      unit.thin = values["attrib/emulate_tpu"].map { $0 == "1" }
+    }
+    unit.serial = values["wwn/vpd_unit_serial"].map(Self.withoutLabel)
+    unit.vendor = values["wwn/vendor_id"].map(Self.withoutLabel)
+    unit.product = values["wwn/product_id"].map(Self.withoutLabel)
+    unit.revision = values["wwn/revision"].map(Self.withoutLabel)
+  }
+
+  private mutating func readPortGroups(of device: String) throws {
+    for group in try entries(device + "/alua") where group != "default_tg_pt_gp" {
+      let id = try value("\(device)/alua/\(group)/tg_pt_gp_id").flatMap { $0.isEmpty ? nil : $0 } ?? "0"
+      note("\(id) \(group)", under: LIOFacts.portGroups(device))
+    }
+  }
+
+  private func readAttributes(of unit: inout LogicalUnit, _ values: LIOValues) {
+    for attribute in Capabilities.lio.unitAttributes where !LIOInfo.attributes.contains(attribute) {
+      guard let text = values[LIOPaths.attribute(attribute)] else { continue }
+      unit.attributes[attribute] = attribute == "alua_access_type" ? Self.aluaType(text) : text
+    }
+    if let holder = values["pr/res_holder"], holder.hasPrefix("SPC-") {
+      unit.reservation = holder + (values["pr/res_pr_type"].map { "; " + $0 } ?? "")
+    }
   }
 
   /// `T10 VPD Unit Serial Number: 8ac9b2e1`; kernels before 5.2 label the other texts too.
@@ -52,42 +90,31 @@ extension LIOReader {
     return text[text.index(after: colon)...].trimmed
   }
 
-  /// The kernel's settings of a device, its port group and its reservation: over 100 system calls, so not for a
-  /// summary.
-  func readUnitAttributes(_ lun: LUN, into target: inout Target) throws {
-    guard let device = state.facts[LIOFacts.device(target.name, lun)] else { return }
-    for attribute in Capabilities.lio.unitAttributes where !LIOInfo.attributes.contains(attribute) {
-      guard let text = try value("\(device)/\(LIOPaths.attribute(attribute))") else { continue }
-      target.units[lun]?.attributes[attribute] = attribute == "alua_access_type" ? Self.aluaType(text) : text
-    }
-    if let holder = try value(device + "/pr/res_holder"), holder.hasPrefix("SPC-") {
-      let type = try value(device + "/pr/res_pr_type").map { "; " + $0 } ?? ""
-      target.units[lun]?.reservation = holder + type
-    }
-  }
-
   /// The kernel takes a number and tells words (target_tg_pt_gp_alua_access_type_show).
   private static func aluaType(_ text: String) -> String {
     ["None": "0", "Implicit": "1", "Explicit": "2", "Implicit and Explicit": "3"][text] ?? text
   }
 
   /// Who sees which logical unit, and who may only read it.
-  mutating func readProtection(_ nodes: [ISCSIName], isForAll: Bool, into target: inout Target) throws {
+  ///
+  /// - Parameter all: Whether everyone without an ACL of its own may only read; empty when nobody else gets in. They see
+  ///   every logical unit.
+  mutating func readProtection(_ nodes: [ISCSIName], forAll all: [Bool], into target: inout Target) {
     let name = target.name
-    // Everyone without an ACL of its own sees every logical unit, all of them the same way.
-    let all =
-      isForAll ? [try value(LIOPaths.group(name) + "/attrib/demo_mode_write_protect") == "1"] : []
     for (lun, unit) in target.units.sorted(by: { $0.key < $1.key }) where !unit.isRemnant {
       let mapped = nodes.map { mappedLUNs(name, $0, lun) }
       let seeing = zip(nodes, mapped).filter { !$0.1.isEmpty }.map { Initiator.name($0.0) }
-      if seeing.count != nodes.count, !isForAll { target.units[lun]?.initiators = seeing }
+      if seeing.count != nodes.count, all.isEmpty { target.units[lun]?.initiators = seeing }
       if target.units[lun]?.readOnly == true { continue }
       let protections = mapped.joined().map(\.isProtected) + all
       if protections.isEmpty {
         let isMeant = state.facts[LIOFacts.link(name, lun)] == LIOPaths.readOnlyLink
         target.units[lun]?.readOnly = isMeant
       } else {
-        target.units[lun]?.readOnly = protections.allSatisfy { $0 }
+        let isProtected = protections.allSatisfy { $0 }
+        // The device itself may be read-only, which was not looked at.
+        let isUnknown = unit.backing == .unread && unit.store == "iblock" && !isProtected
+        target.units[lun]?.readOnly = isUnknown ? nil : isProtected
         if Set(protections).count > 1 {
           state.remarks.append(
             "lun \(lun) of \(name) is read-only for some initiators and writable for others")

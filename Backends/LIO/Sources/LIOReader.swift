@@ -58,6 +58,11 @@ struct LIOReader {
     }
   }
 
+  /// Files below a directory.
+  func values(_ files: [String], in folder: String) throws -> LIOValues {
+    LIOValues(files, try host.attributes(files, in: FilePath(folder)))
+  }
+
   func entries(_ path: String) throws -> [String] {
     do { return try host.list(FilePath(path)) } catch let failure as Failure where failure.code == .notFound {
       return []
@@ -97,8 +102,10 @@ struct LIOReader {
       return
     }
     let group = LIOPaths.group(name)
-    target.enabled = try value(group + "/enable") == "1"
-    let isForAll = try value(group + "/attrib/generate_node_acls") == "1"
+    let isWhole = detail.parameters.contains(name)
+    let values = try values(Self.groupFiles + (isWhole ? Self.parameterFiles : []), in: group)
+    target.enabled = values["enable"] == "1"
+    let isForAll = values["attrib/generate_node_acls"] == "1"
     if isForAll { target.initiators.insert(.all) }
     try readPortals(into: &target)
     for entry in try entries(group + "/lun") where entry.hasPrefix("lun_") {
@@ -106,15 +113,15 @@ struct LIOReader {
         state.remarks.append("target \(name) has a LUN that cannot be handled (\(entry))")
         continue
       }
-      try readUnit(lun, settings: detail.units.contains(name), into: &target)
-      if detail.parameters.contains(name) { try readUnitAttributes(lun, into: &target) }
+      try readUnit(lun, settings: detail.units.contains(name), attributes: isWhole, into: &target)
     }
     let nodes = try readNodes(into: &target, statistics: detail.statistics.contains(name))
-    try readAccounts(of: nodes, into: &target)
-    let open = nodes.filter { target.initiators.contains(.name($0)) }
-    try readProtection(open, isForAll: isForAll, into: &target)
-    try readDynamicSessions(into: &target)
-    if detail.parameters.contains(name) { try readParameters(into: &target) }
+    readAccounts(of: nodes, group: values, into: &target)
+    let open = nodes.map(\.node).filter { target.initiators.contains(.name($0)) }
+    let isReadOnlyForAll = values["attrib/demo_mode_write_protect"] == "1"
+    readProtection(open, forAll: isForAll ? [isReadOnlyForAll] : [], into: &target)
+    readDynamicSessions(values, into: &target)
+    if isWhole { readParameters(values, into: &target) }
     let isEmpty = target.units.isEmpty && nodes.isEmpty && target.portals?.isEmpty != false
     if !target.enabled, isEmpty, state.facts[LIOFacts.empty(name)] == nil {
       // Quartet enables a portal group right after it made it, while nobody can get in.
@@ -147,15 +154,40 @@ struct LIOReader {
     }
   }
 
-  private func readParameters(into target: inout Target) throws {
-    let group = LIOPaths.group(target.name)
+  private static let groupFiles =
+    ["enable", "dynamic_sessions"]
+    + ["generate_node_acls", "demo_mode_write_protect", "authentication"].map { "attrib/" + $0 }
+    + accountFiles.map { "auth/" + $0 }
+
+  private static let parameterFiles =
+    SessionParameter.allCases.map { "param/\($0.rawValue)" }
+    + Capabilities.lio.targetAttributes.map(LIOPaths.targetAttribute)
+
+  private func readParameters(_ values: LIOValues, into target: inout Target) {
     for parameter in SessionParameter.allCases {
-      target.parameters[parameter] = try value("\(group)/param/\(parameter.rawValue)")
+      target.parameters[parameter] = values["param/\(parameter.rawValue)"]
     }
     for attribute in Capabilities.lio.targetAttributes {
-      if let text = try value("\(group)/\(LIOPaths.targetAttribute(attribute))") {
-        target.attributes[attribute] = text
-      }
+      if let text = values[LIOPaths.targetAttribute(attribute)] { target.attributes[attribute] = text }
     }
   }
+}
+
+/// What files of configfs told, by their paths below one directory.
+struct LIOValues {
+  private var texts: [String: String] = [:]
+
+  init() {}
+
+  init(_ files: [String], _ contents: [[UInt8]?]) {
+    for (file, bytes) in zip(files, contents) {
+      texts[file] = bytes.map { String(decoding: $0, as: UTF8.self) }
+    }
+  }
+
+  /// A file's first line; nil when it was not there or could not be read.
+  subscript(file: String) -> String? { texts[file].map { String($0.prefix { $0 != "\n" }) } }
+
+  /// A whole file.
+  func text(_ file: String) -> String? { texts[file] }
 }

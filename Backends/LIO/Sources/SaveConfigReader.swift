@@ -89,7 +89,9 @@ struct SaveConfigReader {
     spec.units = try (group["luns"]?.list ?? []).map { try readUnit($0, nodes, spec) }
   }
 
-  /// Who gets in, and what each is shown. One account is for all: an initiator that is asked for another one, or for one
+  /// Who gets in, and what each is shown.
+  ///
+  /// One account is for all: an initiator that is asked for another one, or for one
   /// that it does not have, is left out rather than let in by this one.
   private mutating func readNodes(_ group: JSONValue, isAsked: Bool, into spec: inout TargetSpec) throws
     -> [(node: ISCSIName, mapped: [JSONValue])]

@@ -43,6 +43,7 @@ extension ConformanceWorld {
         return path
       },
       resizeBacking: { path, bytes in host.resize(FilePath(path), to: bytes) })
+    world.save = { lio.save() }
     world.logIn = { initiator, target in
       let account = lio.account(of: "\(target)", for: "\(initiator)")
       try lio.logIn("\(initiator)", to: "\(target)", user: account?.user, secret: account?.secret)
