@@ -103,7 +103,10 @@ let package = Package(
     tests("StateFileTests", ["HostInterface", "TargetCore", "StateFile", "Yams", system]),
     tests(
       "QuartetTests",
-      ["HostInterface", "TargetCore", "Quartet", "BackendRegistry", "Simulation", system]
+      ["HostInterface", "TargetCore", "Quartet", "BackendRegistry", "Simulation", "STGTSimulator", system]),
+    tests(
+      "FourTargetsTests",
+      ["HostInterface", "TargetCore", "Quartet", "Simulation", "quartet-cli", arguments, system]
         + backends.map { .target(name: "\($0)Simulator") }),
     tests("CLITests", ["HostInterface", "LinuxHost", "quartet-cli", system]),
     tests(
