@@ -13,8 +13,7 @@ extension InitiatorTests {
     /// logs in again before a busy kernel has released what the session had reserved.
     static let families = [
       "Pr*", "Inquiry", "M*", "ReadCapacity1*", "ReadOnly", "Re[cp]*", "CompareAndWrite", "ExtendedCopy",
-      "Unmap",
-      "Test*", "iSCSIT*", "iSCSIR*",
+      "Unmap", "Test*", "iSCSIT*", "iSCSIR*",
     ]
 
     /// What fails by the kernel, with Linux 6.1 and libiscsi 1.19.0.
