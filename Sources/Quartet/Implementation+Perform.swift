@@ -209,6 +209,7 @@ extension Implementation {
       default: break
       }
       switch change {
+      // What is removed may have been shared, or left apart from its target by a killed run.
       case .setAccount, .clearAccount, .addPortal, .removePortal, .addUnit, .replaceUnit, .removeUnit,
         .deleteTarget:
         shared = true

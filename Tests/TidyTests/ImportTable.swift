@@ -33,13 +33,15 @@ enum ImportTable {
   private static let everywhere: Set<String> = ["Glibc", "SystemPackage", "Synchronization"]
   /// A backend touches no system: it has neither the C library nor anything to lock.
   private static let inBackends: Set<String> = ["HostInterface", "TargetCore", "SystemPackage"]
+  /// What single backends have besides: LIO's configuration file is JSON.
+  private static let inBackend: [String: Set<String>] = ["LIOBackend": ["FoundationEssentials"]]
 
   /// What a module may import; nil for one that the table does not know.
   static func allowed(in module: String, backends: [String]) -> Set<String>? {
     if module == "BackendRegistry" { return Set(backends.map { $0 + "Backend" } + ["TargetCore"]) }
     if let own = modules[module] { return own.union(everywhere) }
     for backend in backends {
-      if module == backend + "Backend" { return inBackends }
+      if module == backend + "Backend" { return inBackends.union(inBackend[module] ?? []) }
       // A simulator that knew its backend would share its misreadings.
       if module == backend + "Simulator" {
         return everywhere.union(["HostInterface", "Simulation", "FoundationEssentials"])

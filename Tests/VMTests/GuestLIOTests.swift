@@ -10,14 +10,21 @@ import VirtualMachine
 @Suite(.serialized, .enabled(if: Guest.isHere, "needs a kernel of its own; VMTests run it in a guest"))
 struct GuestLIOTests {
   let host = LocalHost()
+  let name: TargetName
+  let initiator: ISCSIName
 
-  private func lio() async throws -> Implementation {
+  init() throws {
+    name = try TargetName("iqn.2011-12.com.example:disk1")
+    initiator = try ISCSIName("iqn.1993-08.org.debian:01:web")
+  }
+
+  func lio() async throws -> Implementation {
     let lio = try Implementation(ImplementationChoice.named("lio"), on: host)
     _ = try await lio.start()
     return lio
   }
 
-  private func file(_ name: String, size: Int) async throws -> String {
+  func file(_ name: String, size: Int) async throws -> String {
     let path = "/run/\(name)"
     let made = try await host.run(
       ["truncate", "-s", String(size), path], environment: [:], input: [], limit: .seconds(10))
@@ -27,11 +34,9 @@ struct GuestLIOTests {
 
   @Test func aDocumentIsAppliedShownAndTakenBack() async throws {
     let lio = try await lio()
-    let name = try TargetName("iqn.2011-12.com.example:disk1")
-    let initiator = Initiator.name(try ISCSIName("iqn.1993-08.org.debian:01:web"))
     var spec = TargetSpec(name: name)
     spec.portals = [try Portal("127.0.0.1:3260")]
-    spec.initiators = [initiator]
+    spec.initiators = [.name(initiator)]
     spec.parameters = [.maxBurstLength: "1048576"]
     let account = try CHAPAccount(user: CHAPUser("jack"), secret: Secret("secretsecret12".utf8))
     spec.chap = CHAPSpec(incoming: [account], outgoing: .some(nil))
@@ -47,7 +52,7 @@ struct GuestLIOTests {
 
     let live = try await lio.read(ReadDetail(parameters: .all, shared: true))
     let target = try #require(live.targets[name])
-    #expect(target.enabled && target.initiators == [initiator])
+    #expect(target.enabled && target.initiators == [.name(initiator)])
     #expect(target.portals == Set(spec.portals ?? []))
     #expect(target.parameters[.maxBurstLength] == "1048576")
     #expect(target.chap.incoming == [account])
@@ -70,7 +75,6 @@ struct GuestLIOTests {
 
   @Test func aStepThatFailsUndoesThoseBeforeIt() async throws {
     let lio = try await lio()
-    let name = try TargetName("iqn.2011-12.com.example:undone")
     var unit = LogicalUnit(
       lun: try LUN(1), backing: try Backing(path: try await file("disk1", size: 8 << 20)))
     // The kernel takes at most 254 characters of a serial, and none of a setting that it does not have.

@@ -28,7 +28,15 @@ struct GuestTests {
   @Test func theKernelsTargetIsDriven() async throws {
     let guest = try await start()
     let bundle = try await TestBundle.run(#"^VMTests\.GuestLIOTests/"#, in: guest, limit: .seconds(300))
-    #expect(bundle.passed == 2)
+    #expect(bundle.passed == 5)
+    try await guest.shutDown()
+  }
+
+  @Test func theKernelsTargetIsSharedWithTargetcli() async throws {
+    let guest = try await start()
+    let bundle = try await TestBundle.run(
+      #"^VMTests\.GuestTargetcliTests/"#, in: guest, limit: .seconds(300))
+    #expect(bundle.passed == 1)
     try await guest.shutDown()
   }
 

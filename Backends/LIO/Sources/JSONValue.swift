@@ -1,11 +1,12 @@
+import FoundationEssentials
 import HostInterface
 
-/// A value of JSON (RFC 8259); small, so that nothing that links the backend needs Foundation for it.
-enum JSONValue: Hashable {
+/// A value of JSON (RFC 8259).
+enum JSONValue: Hashable, Codable {
   case null
   case truth(Bool)
-  /// A number as it is written.
-  case number(String)
+  case number(Int64)
+  case fraction(Double)
   case text(String)
   case list([JSONValue])
   case object([String: JSONValue])
@@ -21,60 +22,76 @@ enum JSONValue: Hashable {
   /// A text, a number, or a truth value as 1 or 0, as configfs takes them.
   var plain: String? {
     switch self {
-    case .text(let text), .number(let text): text
+    case .text(let text): text
+    case .number(let number): String(number)
+    case .fraction(let number): String(number)
     case .truth(let isTrue): isTrue ? "1" : "0"
     default: nil
     }
   }
 
   var number: Int? { plain.flatMap { Int($0) } }
-  var isTrue: Bool { self == .truth(true) || self == .number("1") || self == .text("1") }
+  var isTrue: Bool { self == .truth(true) || self == .number(1) || self == .text("1") }
 
   /// What configfs told: a number where it is one.
-  init(plain text: String) { self = Int64(text).map { .number(String($0)) } ?? .text(text) }
+  init(plain text: String) { self = Int64(text).map { .number($0) } ?? .text(text) }
 
-  init(_ number: some BinaryInteger) { self = .number(String(number)) }
+  init(_ number: some BinaryInteger) { self = .number(Int64(clamping: number)) }
 
-  // MARK: Writing
+  // MARK: Text
 
-  /// The value with indentation and sorted keys, as targetctl writes it.
-  func written(indent: String = "") -> String {
-    let inner = indent + "  "
-    switch self {
-    case .null: return "null"
-    case .truth(let isTrue): return isTrue ? "true" : "false"
-    case .number(let text): return text
-    case .text(let text): return Self.quoted(text)
-    case .list(let values):
-      if values.isEmpty { return "[]" }
-      let lines = values.map { inner + $0.written(indent: inner) }
-      return "[\n" + lines.joined(separator: ",\n") + "\n\(indent)]"
-    case .object(let members):
-      if members.isEmpty { return "{}" }
-      let lines = members.sorted { $0.key < $1.key }.map { key, value in
-        "\(inner)\(Self.quoted(key)): \(value.written(indent: inner))"
+  /// Reads a JSON text.
+  ///
+  /// - Throws: ``HostInterface/Failure`` with code `invalid`.
+  init(parsing text: String, as name: String) throws {
+    do {
+      self = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
+    } catch {
+      var reason = "\(error)"
+      if case DecodingError.dataCorrupted(let context) = error {
+        reason = context.underlyingError.map { "\($0)" } ?? context.debugDescription
       }
-      return "{\n" + lines.joined(separator: ",\n") + "\n\(indent)}"
+      throw Failure(.invalid, name, "is no JSON", answer: reason, remedy: "see whether it is whole")
     }
   }
 
-  private static func quoted(_ text: String) -> String {
-    var quoted = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": quoted += "\\\""
-      case "\\": quoted += "\\\\"
-      case "\n": quoted += "\\n"
-      case "\t": quoted += "\\t"
-      default:
-        if scalar.value < 0x20 {
-          let digits = String(scalar.value, radix: 16)
-          quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-        } else {
-          quoted.unicodeScalars.append(scalar)
-        }
-      }
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if container.decodeNil() {
+      self = .null
+    } else if let isTrue = try? container.decode(Bool.self) {
+      self = .truth(isTrue)
+    } else if let number = try? container.decode(Int64.self) {
+      self = .number(number)
+    } else if let number = try? container.decode(Double.self) {
+      self = .fraction(number)
+    } else if let text = try? container.decode(String.self) {
+      self = .text(text)
+    } else if let values = try? container.decode([JSONValue].self) {
+      self = .list(values)
+    } else {
+      self = .object(try container.decode([String: JSONValue].self))
     }
-    return quoted + "\""
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    switch self {
+    case .null: try container.encodeNil()
+    case .truth(let isTrue): try container.encode(isTrue)
+    case .number(let number): try container.encode(number)
+    case .fraction(let number): try container.encode(number)
+    case .text(let text): try container.encode(text)
+    case .list(let values): try container.encode(values)
+    case .object(let members): try container.encode(members)
+    }
+  }
+
+  /// The value with indentation and sorted keys, as targetctl writes it.
+  func written() -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    // Only a number that is not finite cannot be encoded, and JSON gives none.
+    return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? ""
   }
 }

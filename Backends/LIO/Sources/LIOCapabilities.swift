@@ -43,6 +43,7 @@ extension Capabilities {
       "unmap_granularity_alignment", "unmap_zeroes_data",
     ]
     able.unitAttributes.formUnion(LIOInfo.attributes)
+    able.fixedUnitAttributes = LIOInfo.newDeviceAttributes
     able.unitAttributes.formUnion(LIOPaths.aluaAttributes)
     able.reservedCharacters = [",", "\n"]
     return able

@@ -16,6 +16,8 @@ enum LIOFacts {
   /// Portal groups that Quartet did not make, one a line.
   static func otherGroups(_ name: TargetName) -> String { "groups \(name)" }
 
+  /// The port groups of a device beside the one that the kernel makes, each line with its number before its name.
+  static func portGroups(_ device: String) -> String { "port groups \(device)" }
   static func depth(_ name: TargetName, _ node: ISCSIName) -> String { "depth \(name) \(node)" }
   /// The mapped LUNs of a logical unit in a node ACL, one a line.
   static func mapped(_ name: TargetName, _ node: ISCSIName, _ lun: LUN) -> String {

@@ -4,9 +4,11 @@ import TargetCore
 struct LIOInfo {
   private let words: [Substring]
 
-  /// Attributes of logical units that stand in it, and that only a new device can be given.
-  static let attributes: Set<String> = [
-    "rd_pages", "rd_nullio", "fd_async_io", "dev_config", "dev_size", "max_data_area_mb",
+  /// Attributes of logical units that stand in it.
+  static let attributes = newDeviceAttributes.union(["dev_size"])
+  /// Those that only a new device can be given.
+  static let newDeviceAttributes: Set<String> = [
+    "rd_pages", "rd_nullio", "fd_async_io", "dev_config", "max_data_area_mb",
   ]
 
   init(_ text: String) { words = text.split(whereSeparator: \.isWhitespace) }
@@ -24,14 +26,14 @@ struct LIOInfo {
       }
       unit.size = word(after: "Size:").flatMap { UInt64($0) }
       unit.cache = word(after: "Mode:") == "Buffered-WCE" ? .back : .through
-      if word(after: "Async:") == "1" { unit.attributes["fd_async_io"] = "1" }
+      unit.attributes["fd_async_io"] = word(after: "Async:")
     case "rd_mcp":
       // PAGES/PAGE_SIZE: 1024*4096  SG_table_count: 1  nullio: 0 dummy: 0
       if let makeup = word(after: "PAGES/PAGE_SIZE:")?.split(separator: "*"), makeup.count == 2 {
         unit.attributes["rd_pages"] = String(makeup[0])
         unit.size = UInt64(makeup[0]).map { $0 &* 4096 }
       }
-      if word(after: "nullio:") == "1" { unit.attributes["rd_nullio"] = "1" }
+      unit.attributes["rd_nullio"] = word(after: "nullio:")
     case "iblock":
       // iBlock device: vda  UDEV PATH: /dev/vda  readonly: 0
       unit.readOnly = word(after: "readonly:") == "1" ? true : nil
@@ -46,6 +48,8 @@ struct LIOInfo {
         }
       }
       unit.size = word(after: "Size:").flatMap { UInt64($0) }
+      unit.attributes["dev_size"] = word(after: "Size:")
+      unit.attributes["max_data_area_mb"] = word(after: "MaxDataAreaMB:")
     default: break
     }
   }

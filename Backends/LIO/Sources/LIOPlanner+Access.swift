@@ -52,6 +52,12 @@ extension LIOPlanner {
     let isReadOnlyDevice =
       device.map { state.facts[LIOFacts.readOnlyDevice($0)] != nil } ?? (unit.store == "iblock")
     if unit.readOnly == true, !isReadOnlyDevice {
+      if unit.store == "iblock" {
+        throw Failure(
+          .unsupported, "lun \(unit.lun) of \(name)",
+          "cannot become read-only for everyone, since its device is open for writing",
+          remedy: "remove it, and add it read-only")
+      }
       throw Failure(
         .unsupported, "lun \(unit.lun) of \(name)",
         "cannot be read-only for everyone, since \(unit.store ?? "fileio") itself is always writable",

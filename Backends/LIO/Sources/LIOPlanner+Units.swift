@@ -45,6 +45,14 @@ extension LIOPlanner {
     steps += [unlink("\(path)/\(link)", from: backstore.device), remove(path)]
     // A backstore that another target shows as well stays.
     guard state.facts[LIOFacts.shared(backstore.device)] == nil else { return steps }
+    // Another tool's port groups go with it.
+    for line in lines(LIOFacts.portGroups(backstore.device)) {
+      let parts = line.split(separator: " ", maxSplits: 1)
+      let group = "\(backstore.device)/alua/\(parts[1])"
+      var step = remove(group)
+      step.undo.append(.write(path: Text(group + "/tg_pt_gp_id"), contents: Text("\(parts[0])\n")))
+      steps.append(step)
+    }
     var removal = remove(backstore.device)
     removal.undo += (try? operations(making: unit, backstore, place: "lun \(lun) of \(name)")) ?? []
     return steps + [removal, remove(backstore.hba)]
@@ -69,7 +77,7 @@ extension LIOPlanner {
       }
     }
     for (attribute, value) in unit.attributes.sorted(by: { $0.key < $1.key }) {
-      if LIOInfo.attributes.contains(attribute) {
+      if LIOInfo.newDeviceAttributes.contains(attribute) {
         throw Failure(
           .unsupported, "lun \(unit.lun) of \(name)", "cannot change its \(attribute) while it exists",
           remedy: "replace the logical unit")

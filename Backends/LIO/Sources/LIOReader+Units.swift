@@ -33,7 +33,8 @@ extension LIOReader {
     Capabilities.lio.unitAttributes.subtracting(LIOInfo.attributes).map(LIOPaths.attribute)
     + ["pr/res_holder", "pr/res_pr_type"]
 
-  private func readDevice(_ backstore: Backstore, _ settings: Bool, _ attributes: Bool) throws -> LogicalUnit
+  private mutating func readDevice(_ backstore: Backstore, _ settings: Bool, _ attributes: Bool) throws
+    -> LogicalUnit
   {
     var unit = LogicalUnit(lun: try LUN(0), backing: settings ? .none : .unread)
     unit.store = backstore.plugin
@@ -42,7 +43,10 @@ extension LIOReader {
     let values = try values(
       (settings ? Self.settingFiles : []) + (attributes ? Self.attributeFiles : []), in: backstore.device)
     if settings { readSettings(of: &unit, backstore.plugin, values) }
-    if attributes { readAttributes(of: &unit, values) }
+    if attributes {
+      readAttributes(of: &unit, values)
+      try readPortGroups(of: backstore.device)
+    }
     return unit
   }
 
@@ -61,6 +65,13 @@ extension LIOReader {
     unit.vendor = values["wwn/vendor_id"].map(Self.withoutLabel)
     unit.product = values["wwn/product_id"].map(Self.withoutLabel)
     unit.revision = values["wwn/revision"].map(Self.withoutLabel)
+  }
+
+  private mutating func readPortGroups(of device: String) throws {
+    for group in try entries(device + "/alua") where group != "default_tg_pt_gp" {
+      let id = try value("\(device)/alua/\(group)/tg_pt_gp_id").flatMap { $0.isEmpty ? nil : $0 } ?? "0"
+      note("\(id) \(group)", under: LIOFacts.portGroups(device))
+    }
   }
 
   private func readAttributes(of unit: inout LogicalUnit, _ values: LIOValues) {
@@ -100,7 +111,10 @@ extension LIOReader {
         let isMeant = state.facts[LIOFacts.link(name, lun)] == LIOPaths.readOnlyLink
         target.units[lun]?.readOnly = isMeant
       } else {
-        target.units[lun]?.readOnly = protections.allSatisfy { $0 }
+        let isProtected = protections.allSatisfy { $0 }
+        // The device itself may be read-only, which was not looked at.
+        let isUnknown = unit.backing == .unread && unit.store == "iblock" && !isProtected
+        target.units[lun]?.readOnly = isUnknown ? nil : isProtected
         if Set(protections).count > 1 {
           state.remarks.append(
             "lun \(lun) of \(name) is read-only for some initiators and writable for others")

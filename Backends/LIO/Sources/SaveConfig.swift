@@ -50,12 +50,12 @@ enum SaveConfig {
     -> JSONValue
   {
     var attributes = target.attributes.filter { $0.key != "TargetAlias" }.mapValues { JSONValue(plain: $0) }
-    attributes["authentication"] = .number(target.chap.incoming.isEmpty ? "0" : "1")
+    attributes["authentication"] = .number(target.chap.incoming.isEmpty ? 0 : 1)
     let isForAll = target.initiators.contains(.all)
-    attributes["generate_node_acls"] = .number(isForAll ? "1" : "0")
+    attributes["generate_node_acls"] = .number(isForAll ? 1 : 0)
     if isForAll {
-      attributes["demo_mode_write_protect"] = .number("0")
-      attributes["cache_dynamic_acls"] = .number("1")
+      attributes["demo_mode_write_protect"] = .number(0)
+      attributes["cache_dynamic_acls"] = .number(1)
     }
     var parameters: [String: JSONValue] = [:]
     for (parameter, value) in target.parameters { parameters[parameter.rawValue] = .text(value) }
@@ -78,7 +78,7 @@ enum SaveConfig {
       ])
     }
     var members: [String: JSONValue] = [
-      "tag": .number("1"), "enable": .truth(target.enabled), "attributes": .object(attributes),
+      "tag": .number(1), "enable": .truth(target.enabled), "attributes": .object(attributes),
       "parameters": .object(parameters), "luns": .list(luns), "node_acls": .list(nodes),
       "portals": .list(portals),
     ]
@@ -175,7 +175,7 @@ struct SaveConfigObject {
     guard !own.isEmpty else { return nil }
     var members = own.mapValues { JSONValue(plain: $0) }
     members["name"] = .text("default_tg_pt_gp")
-    members["tg_pt_gp_id"] = .number("0")
+    members["tg_pt_gp_id"] = .number(0)
     return .object(members)
   }
 }
