@@ -37,6 +37,7 @@ extension InitiatorTests {
 
       // Out of service while it is mounted: what was not written waits.
       try await exported.perform(.disableTarget(exported.name))
+      #expect(try await !exported.target().enabled)
       if kind == .lio {
         try await eventually("the session is lost") { try initiator.state() != "LOGGED_IN" }
       }

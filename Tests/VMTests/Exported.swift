@@ -25,12 +25,12 @@ struct Exported {
   private let host = LocalHost()
 
   /// Starts the implementation, and removes what a test before left.
-  init(_ kind: Kind, _ suffix: String = "disk1") async throws {
+  init(_ kind: Kind) async throws {
     self.kind = kind
     let settings = kind == .tgt ? ["portals": kind.portal] : [:]
     implementation = try Implementation(
       ImplementationChoice.named(kind.rawValue), settings: settings, on: host)
-    name = try TargetName("iqn.2011-12.com.example:\(suffix)")
+    name = try TargetName("iqn.2011-12.com.example:disk1")
     initiator = try await OpenISCSI(name, at: kind.portal)
     try await OpenISCSI.forgetAll()
     _ = try await implementation.start()
@@ -82,9 +82,9 @@ struct Exported {
     try #require(status == 0, "\((try? host.text("/run/iscsid.log")) ?? "no log")")
   }
 
-  /// Logs out and removes everything.
+  /// Logs out and removes the target, which nobody uses then.
   func end() async throws {
-    try await OpenISCSI.forgetAll()
+    if try initiator.state() != nil { try await initiator.logOut() }
     try await perform(.deleteTarget(name, force: false))
   }
 }

@@ -43,7 +43,7 @@ struct GuestTests {
   @Test func theKernelsInitiatorIsServed() async throws {
     let guest = try await start()
     let bundle = try await TestBundle.run(
-      #"^VMTests\.InitiatorTests/"#, in: guest, limit: .seconds(600))
+      #"^VMTests\.InitiatorTests/"#, in: guest, limit: .seconds(560))
     #expect(bundle.passed == 12)
     try await guest.shutDown()
   }

@@ -82,6 +82,7 @@ extension InitiatorTests {
       _ = try await initiator.disk(LUN(1))
       let sessions = try await exported.target().sessions
       #expect(sessions.flatMap(\.connections).map(\.address) == [IPAddress("::1")])
+      try await initiator.logOut()
       try await exported.end()
     }
   }

@@ -12,7 +12,9 @@ extension InitiatorTests {
 
     init() throws { lun = try LUN(1) }
 
-    /// A restart and a move are the same to the initiator: its session is lost, and it logs in anew as itself.
+    /// A restart and a move are the same to the initiator: its session is lost and found again.
+    ///
+    /// Not a logout: open-iscsi's next session has another ISID, which makes it another owner (SPC-4, I_T nexus).
     @Test func theyComeBackWithTheTargetAndMoveWithTheirFile() async throws {
       let exported = try await Exported(.lio)
       let initiator = exported.initiator
