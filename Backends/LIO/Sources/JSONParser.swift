@@ -91,10 +91,11 @@ private struct JSONParser {
     while true {
       guard next() == UInt8(ascii: "\"") else { throw fault("has no name where one should be") }
       let key = try string()
-      guard next() == UInt8(ascii: ":") else { throw fault("has no colon behind \(key.debugDescription)") }
+      // What stands in the place of a name may be a secret.
+      guard next() == UInt8(ascii: ":") else { throw fault("has no colon behind a name") }
       place += 1
       guard members.updateValue(try value(depth: depth + 1), forKey: key) == nil else {
-        throw fault("names \(key.debugDescription) twice")
+        throw fault("has a name twice")
       }
       if try isLast(UInt8(ascii: "}")) { return .object(members) }
     }
