@@ -10,11 +10,11 @@ struct MigrationRun: Sendable {
   let record: MigrationRecord
   let journal: MigrationJournal
 
-  private var source: Implementation { migration.source }
-  private var destination: Implementation { migration.destination }
-  private var able: Capabilities { destination.backend.capabilities }
-  private var from: Capabilities { source.backend.capabilities }
-  private var names: [TargetName] { record.specs.map(\.name) }
+  var source: Implementation { migration.source }
+  var destination: Implementation { migration.destination }
+  var able: Capabilities { destination.backend.capabilities }
+  var from: Capabilities { source.backend.capabilities }
+  var names: [TargetName] { record.specs.map(\.name) }
 
   /// How long sessions may take to end, and caches to be written.
   private static let quietLimit = Duration.seconds(30)
@@ -86,7 +86,7 @@ struct MigrationRun: Sendable {
     return parts
   }
 
-  private var options: PerformOptions {
+  var options: PerformOptions {
     var options = migration.options.perform
     options.dryRun = false
     options.announce = { _ in }
@@ -126,7 +126,8 @@ struct MigrationRun: Sendable {
         parts += try await switchOver()
         try await prove()
       } catch {
-        throw await undone(error)
+        // Not a part of this task, so that what cancelled it does not stop the undoing.
+        throw await Task { [self] in await undone(error) }.value
       }
     }
     parts.append(try await remove())
@@ -264,41 +265,5 @@ struct MigrationRun: Sendable {
         + migration.names.source
       throw failure
     }
-  }
-
-  // MARK: Undoing
-
-  /// Takes the destination back and lets the source serve again; returns what is to be thrown.
-  private func undone(_ error: any Error) async -> any Error {
-    guard var failure = error as? Failure else { return error }
-    do {
-      let there = try await destination.read(Migration.everything)
-      let disabling = names.filter { there.targets[$0]?.enabled == true }.map(Change.disableTarget)
-      try await destination.perform(disabling, options: options)
-      let removal = names.filter { there.targets[$0] != nil }.map { Change.deleteTarget($0, force: true) }
-      try await destination.perform(removal + addedPortals(there), options: options)
-    } catch {
-      return told(&failure, "\(migration.names.destination): the targets that were begun (\(error))")
-    }
-    do {
-      try await source.apply(DesiredState(targets: record.origin), options: options)
-      try journal.clear()
-    } catch {
-      return told(&failure, "\(migration.names.source): the targets in service (\(error))")
-    }
-    return failure
-  }
-
-  private func told(_ failure: inout Failure, _ leftover: String) -> Failure {
-    failure.leftovers.append(leftover)
-    failure.remedy = "run this again: \(journal.path) has what is exported"
-    return failure
-  }
-
-  /// The portals of the whole destination that this run added.
-  private func addedPortals(_ there: LiveState) -> [Change] {
-    guard able.portalScope == .implementation else { return [] }
-    return Set(record.specs.flatMap { $0.portals ?? [] }).subtracting(record.portalsThere)
-      .intersection(there.portals).sorted().map { .removePortal(nil, $0) }
   }
 }

@@ -1,6 +1,7 @@
 import HostInterface
 import Quartet
 import Simulation
+import Synchronization
 import SystemPackage
 import TargetCore
 import Testing
@@ -99,5 +100,54 @@ struct MigrationScene {
     } catch {
       return false
     }
+  }
+}
+
+extension MigrationScene {
+  /// How many steps the migration has, from a run on a machine of its own.
+  func stepCount() async throws -> Int {
+    let report = try await MigrationScene(FourTargets(), from, to).migration().run()
+    return report.parts.flatMap(\.plan.steps).count
+  }
+
+  /// Runs the migration and cancels it when it begins its step of this number; what it throws.
+  func cancelled(atStep number: Int) async -> (any Error)? {
+    let canceller = Canceller()
+    var options = options
+    options.perform.observe = { event in
+      if case .starting = event { canceller.count(to: number) }
+    }
+    let chosen = options
+    let task = Task { try await migration(chosen).run() }
+    canceller.take { task.cancel() }
+    do {
+      _ = try await task.value
+      return nil
+    } catch {
+      return error
+    }
+  }
+}
+
+/// Cancels a task at a step.
+private final class Canceller: Sendable {
+  private let state = Mutex<(count: Int, isDue: Bool, cancel: (@Sendable () -> Void)?)>((0, false, nil))
+
+  func take(_ cancel: @escaping @Sendable () -> Void) {
+    let isDue = state.withLock { state in
+      state.cancel = cancel
+      return state.isDue
+    }
+    if isDue { cancel() }
+  }
+
+  func count(to number: Int) {
+    let cancel = state.withLock { state -> (@Sendable () -> Void)? in
+      state.count += 1
+      guard state.count == number else { return nil }
+      state.isDue = true
+      return state.cancel
+    }
+    cancel?()
   }
 }

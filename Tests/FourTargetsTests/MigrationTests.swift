@@ -173,4 +173,19 @@ struct MigrationTests {
     let tgt = try machine.implementation("tgt")
     #expect(throws: Failure.self) { try Migration(from: tgt, to: tgt) }
   }
+
+  /// A signal in the middle: the source serves again.
+  @Test func anInterruptedRunIsUndone() async throws {
+    let scene = try await MigrationScene(machine, "tgt", "scst")
+    let total = try await scene.stepCount()
+    for number in Swift.stride(from: 2, to: total, by: 7) {
+      let scene = try await MigrationScene(FourTargets(), "tgt", "scst")
+      let thrown = await scene.cancelled(atStep: number)
+      let (source, there) = (try await scene.machine.read("tgt"), try await scene.machine.read("scst"))
+      // One that was done before it noticed, or one that serves as before, or one that is finished by another run.
+      #expect(
+        thrown == nil || scene.serves(source) || scene.serves(there), "step \(number): \(thrown as Any)")
+      #expect(!(scene.serves(source) && scene.serves(there)))
+    }
+  }
 }

@@ -78,8 +78,9 @@ struct SameDocumentTests {
 
   private static let prefix = "iqn.2011-12.com.example:"
 
-  /// What each does not tell: IET neither identity nor size, and tgt a size that is rounded. A read-only logical unit
-  /// has no cache to IET and SCST, and a block device no size to LIO.
+  /// What each does not tell: IET neither identity nor size, and tgt a size that is rounded.
+  ///
+  /// A read-only logical unit has no cache to IET and SCST, and a block device no size to LIO.
   private static let untold: [String: Set<String>] = [
     "iet": [
       "disk1 1 serial", "disk1 1 scsiID", "disk1 1 size", "disk1 4 serial", "disk1 4 scsiID", "disk1 4 size",
