@@ -51,29 +51,15 @@ struct SCSTReader {
 
   // MARK: Files
 
-  /// What was read already: a read asks for each file once.
-  private final class Memory {
-    var texts: [String: String] = [:]
-    var folders: [String: FilePath] = [:]
-  }
-  private let memory = Memory()
+  /// The texts of files that were read already: a read asks for each once.
+  private final class Texts { var known: [String: String] = [:] }
+  private let texts = Texts()
 
   func text(_ path: String) throws -> String {
-    if let text = memory.texts[path] { return text }
-    let text = try host.text(filePath(path))
-    memory.texts[path] = text
+    if let text = texts.known[path] { return text }
+    let text = try host.text(FilePath(path))
+    texts.known[path] = text
     return text
-  }
-
-  /// The path of a file; that of its folder is looked through once and not again for every file in it.
-  private func filePath(_ path: String) -> FilePath {
-    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")),
-      let name = FilePath.Component(String(path[path.index(after: slash)...]))
-    else { return FilePath(path) }
-    let folder = String(path[..<slash])
-    let known = memory.folders[folder] ?? FilePath(folder)
-    memory.folders[folder] = known
-    return known.appending(name)
   }
 
   /// The first line of a file, which is its value; nil when the file is not there or cannot be read.
