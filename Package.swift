@@ -66,6 +66,7 @@ let package = Package(
       ]),
     library("HostRecording", ["HostInterface", system]),
     library("Simulation", ["HostInterface", system]),
+    library("ReplicatedVolume", ["HostInterface", system]),
     library("TargetCore", ["HostInterface"]),
     .target(
       name: "StateFile", dependencies: ["HostInterface", "TargetCore", "Yams", system],
@@ -99,6 +100,7 @@ let package = Package(
     tests("LinuxHostTests", ["HostInterface", "LinuxHost", system]),
     tests("HostRecordingTests", ["HostInterface", "HostRecording", "Simulation", system]),
     tests("SimulationTests", ["HostInterface", "Simulation", system]),
+    tests("ReplicatedVolumeTests", ["HostInterface", "ReplicatedVolume", "Simulation", system]),
     tests("TargetCoreTests", ["HostInterface", "TargetCore"]),
     tests("StateFileTests", ["HostInterface", "TargetCore", "StateFile", "Yams", system]),
     tests(

@@ -9,6 +9,7 @@ enum ImportTable {
     "LinuxHost": ["HostInterface", "CLibAIO", "CLibKmod", "CLibUdev", "Subprocess"],
     "HostRecording": ["HostInterface", "FoundationEssentials"],
     "Simulation": ["HostInterface"],
+    "ReplicatedVolume": ["HostInterface", "FoundationEssentials"],
     "TargetCore": ["HostInterface"],
     "StateFile": ["HostInterface", "TargetCore", "Yams", "CYaml"],
     "Quartet": [
