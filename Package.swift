@@ -38,7 +38,7 @@ func targets(ofBackend name: String) -> [Target] {
 let package = Package(
   name: "quartet",
   products: [
-    .library(name: "Quartet", targets: ["Quartet", "TargetCore", "HostInterface", "LinuxHost"]),
+    .library(name: "Quartet", targets: ["Quartet", "ReplicatedVolume", "TargetCore", "HostInterface", "LinuxHost"]),
     .library(
       name: "TargetBackendTesting",
       targets: ["TargetBackendTesting", "Simulation", "HostRecording"] + backends.map { "\($0)Simulator" }),
@@ -78,7 +78,9 @@ let package = Package(
     library("TargetBackendTesting", ["HostInterface", "TargetCore", "Quartet", "Simulation", system]),
     .executableTarget(
       name: "quartet-cli",
-      dependencies: ["HostInterface", "TargetCore", "StateFile", "Quartet", arguments, log, system],
+      dependencies: [
+        "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Quartet", arguments, log, system,
+      ],
       path: "Sources/quartet", swiftSettings: settings),
     .executableTarget(name: "bench-floor"),
     library("GuestProtocol", ["HostInterface"]),

@@ -72,6 +72,6 @@ struct QuartetCommand: AsyncParsableCommand {
     subcommands: [
       TargetCommand.self, LUNCommand.self, AccessCommand.self, CHAPCommand.self, PortalCommand.self,
       SessionCommand.self, ApplyCommand.self, DiffCommand.self, ExportCommand.self, SchemaCommand.self,
-      ImplementationsCommand.self, StartCommand.self,
+      VolumeCommand.self, PoolCommand.self, ImplementationsCommand.self, StartCommand.self,
     ])
 }

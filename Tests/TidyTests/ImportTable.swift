@@ -17,7 +17,7 @@ enum ImportTable {
     ],
     "TargetBackendTesting": ["HostInterface", "TargetCore", "Simulation", "HostRecording", "Quartet"],
     "quartet": [
-      "HostInterface", "TargetCore", "StateFile", "Quartet", "LinuxHost", "ArgumentParser", "Logging",
+      "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Quartet", "LinuxHost", "ArgumentParser", "Logging",
       "FoundationEssentials",
     ],
     "GuestProtocol": ["HostInterface"],

@@ -7,21 +7,24 @@ public enum Generation: Sendable, Hashable {
   /// 9, which is out of tree.
   case nine
 
-  /// Reads the answer of `drbdadm --version`.
+  /// Reads a version such as `8.4.11`, as the first line of `/proc/drbd` and `modinfo -F version drbd` have it.
   ///
-  /// `DRBD_KERNEL_VERSION_CODE` is 0x080410 for 8.4.16; without the module it is 0, and drbdadm reads its files by
-  /// the grammar of 9.
-  ///
-  /// - Throws: ``Failure`` with code `garbled`.
-  public init(version text: String) throws {
-    let key = "DRBD_KERNEL_VERSION_CODE=0x"
-    let line = text.split(separator: "\n").first { $0.hasPrefix(key) }
-    guard let code = line.flatMap({ UInt32($0.dropFirst(key.count).trimmed, radix: 16) }) else {
-      throw Failure(.garbled, "drbdadm --version", "tells no version of the kernel's DRBD")
+  /// - Throws: ``Failure`` with code `unsupported` for a version that is neither 8.4 nor 9.
+  init(version text: some StringProtocol) throws {
+    let parts = text.split(separator: ".").map { Int($0) }
+    switch (parts.first ?? nil, parts.count > 1 ? parts[1] : nil) {
+    case (8, 4): self = .eight
+    case (9, _): self = .nine
+    default: throw Failure(.unsupported, "DRBD \(shown(String(text)))", "is neither 8.4 nor 9")
     }
-    switch code >> 16 {
-    case 8: self = .eight
-    default: self = .nine
+  }
+
+  /// Reads `/proc/drbd`, which begins with `version: 8.4.11 (api:1/proto:86-101)`.
+  init(proc text: String) throws {
+    let words = text.split(separator: " ", maxSplits: 2)
+    guard words.count > 1, words[0] == "version:" else {
+      throw Failure(.garbled, "/proc/drbd", "does not begin with a version")
     }
+    try self.init(version: words[1])
   }
 }

@@ -9,6 +9,8 @@ public struct FoundResource: Sendable, Hashable {
   public var file: FilePath
   /// What the files say of it and ``Resource`` cannot; it is not written anew while there is any.
   public var foreign: [String]
+  /// Whether Quartet wrote the file.
+  public var isOurs = false
 }
 
 extension ResourceFile {

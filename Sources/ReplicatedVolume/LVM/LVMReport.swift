@@ -42,9 +42,12 @@ enum LVMReport {
     return state
   }
 
-  /// The devices that LVM looks at, whether there is anything of it on them or not: `pvs --all`.
+  /// The devices that LVM looks at, whether there is anything of it on them or not.
+  ///
+  /// Without `--nohints` it would look at those only on which it found something the last time (lvm(8)).
   static let devicesCommand = Command(
-    ["lvm", "pvs", "--all", "--reportformat", "json", "-o", "pv_name"], environment: LVM.environment)
+    ["lvm", "pvs", "--all", "--nohints", "--reportformat", "json", "-o", "pv_name"],
+    environment: LVM.environment)
 
   /// Reads the answer to ``devicesCommand``.
   static func devices(_ bytes: [UInt8]) throws -> [String] {
