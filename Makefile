@@ -5,7 +5,8 @@ DESTDIR ?=
 # Build, the targets' interfaces, real initiators, and what tests and bench look through.
 PACKAGES = git g++ pkg-config libaio-dev libudev-dev libkmod-dev \
   tgt libiscsi-bin qemu-utils qemu-block-extra python3-jsonschema strace \
-  qemu-system-x86 busybox-static kmod xz-utils dmsetup
+  qemu-system-x86 busybox-static kmod xz-utils dmsetup \
+  drbd-utils lvm2
 # Tests of commands, daemons and guests have limits of time: each of these modules runs by itself.
 APART = LinuxHostTests|CLITests|STGTTests|VMTests
 TEST = $(SWIFT) test --skip-build --disable-xctest

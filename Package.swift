@@ -38,7 +38,8 @@ func targets(ofBackend name: String) -> [Target] {
 let package = Package(
   name: "quartet",
   products: [
-    .library(name: "Quartet", targets: ["Quartet", "ReplicatedVolume", "TargetCore", "HostInterface", "LinuxHost"]),
+    .library(
+      name: "Quartet", targets: ["Quartet", "ReplicatedVolume", "TargetCore", "HostInterface", "LinuxHost"]),
     .library(
       name: "TargetBackendTesting",
       targets: ["TargetBackendTesting", "Simulation", "HostRecording"] + backends.map { "\($0)Simulator" }),
@@ -69,12 +70,14 @@ let package = Package(
     library("ReplicatedVolume", ["HostInterface", system]),
     library("TargetCore", ["HostInterface"]),
     .target(
-      name: "StateFile", dependencies: ["HostInterface", "TargetCore", "Yams", system],
+      name: "StateFile", dependencies: ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", system],
       exclude: ["quartet-state.schema.json"], swiftSettings: settings),
     .target(
       name: "BackendRegistry", dependencies: ["TargetCore"] + backends.map { .target(name: "\($0)Backend") },
       path: "Backends", exclude: backends, sources: ["Registry.swift"], swiftSettings: settings),
-    library("Quartet", ["HostInterface", "TargetCore", "BackendRegistry", "LinuxHost", log, system]),
+    library(
+      "Quartet",
+      ["HostInterface", "ReplicatedVolume", "TargetCore", "BackendRegistry", "LinuxHost", log, system]),
     library("TargetBackendTesting", ["HostInterface", "TargetCore", "Quartet", "Simulation", system]),
     .executableTarget(
       name: "quartet-cli",
@@ -107,13 +110,16 @@ let package = Package(
     tests("StateFileTests", ["HostInterface", "TargetCore", "StateFile", "Yams", system]),
     tests(
       "QuartetTests",
-      ["HostInterface", "TargetCore", "Quartet", "BackendRegistry", "Simulation", "STGTSimulator", system]),
+      [
+        "HostInterface", "ReplicatedVolume", "TargetCore", "Quartet", "BackendRegistry", "Simulation",
+        "STGTSimulator", system,
+      ]),
     tests("CLITests", ["HostInterface", "LinuxHost", "quartet-cli", system]),
     tests(
       "VMTests",
       [
-        "GuestProtocol", "HostInterface", "LinuxHost", "Quartet", "TargetCore", "VirtualMachine", "dev",
-        "guest-agent", system,
+        "GuestProtocol", "HostInterface", "LinuxHost", "Quartet", "ReplicatedVolume", "TargetCore",
+        "VirtualMachine", "dev", "guest-agent", "quartet-cli", system,
       ]),
     .testTarget(
       name: "TidyTests", dependencies: ["BackendRegistry", "TargetCore", system],

@@ -30,7 +30,7 @@ extension VolumeChange {
       return disks(name, state).allSatisfy { $0 == .upToDate } ? nil : "the disks are not up to date"
     case .promote(let name):
       guard state.status(name)?.role == .primary else { return "this node is not primary" }
-      let inactive = state.pools(on: name).flatMap { $0.volumes.filter { !$0.isHidden && !$0.isActive } }
+      let inactive = state.pools(on: name).flatMap { $0.volumes.filter { $0.isUsable && !$0.isActive } }
       return inactive.first.map { "volume \($0.name) is not active" }
     case .demote(let name): return state.status(name)?.role == .primary ? "this node is primary" : nil
     // These begin something, and may have ended it already.
@@ -66,7 +66,7 @@ extension VolumeChange {
       return has(name, device, state) ? "it is still on that device" : nil
     case .removePool(let name): return state.pools?[name] == nil ? nil : "it is still there"
     case .activate(let name):
-      return state.pools?[name]?.volumes.first { !$0.isHidden && !$0.isActive }.map {
+      return state.pools?[name]?.volumes.first { $0.isUsable && !$0.isActive }.map {
         "\($0.name) is not active"
       }
     case .deactivate(let name):

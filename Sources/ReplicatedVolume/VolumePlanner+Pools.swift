@@ -19,7 +19,7 @@ extension VolumePlanner {
     case .activate(let name):
       let pool = try existing(name)
       try refuseStale(pool)
-      if pool.volumes.allSatisfy({ $0.isHidden || $0.isActive }) { return [] }
+      if pool.volumes.allSatisfy({ !$0.isUsable || $0.isActive }) { return [] }
       return [
         step(
           lvm(["vgchange", "--activate", "y", Text(pool.name)]),

@@ -23,7 +23,7 @@ extension VolumePlanner {
     // Which pools are on it is known only once it is primary.
     let isActive =
       status.role == .primary
-      && state.pools(on: name).allSatisfy { $0.volumes.allSatisfy { $0.isHidden || $0.isActive } }
+      && state.pools(on: name).allSatisfy { $0.volumes.allSatisfy { !$0.isUsable || $0.isActive } }
     if !isActive, let selection = selection(name) {
       steps.append(
         step(
@@ -38,7 +38,7 @@ extension VolumePlanner {
     guard status.role == .primary else { return [] }
     let pools = state.pools(on: name)
     if let open = pools.flatMap({ pool in pool.volumes.filter(\.isOpen).map { (pool, $0) } }).first(
-      where: { !$0.1.isHidden && !$0.1.isThinPool })
+      where: { $0.1.isUsable })
     {
       throw Failure(
         .inUse, "resource \(name)", "cannot be demoted while volume \(open.0.name)/\(open.1.name) is open",

@@ -210,7 +210,7 @@ extension Pool {
     switch size {
     case .bytes(let bytes): return try Self.extents(for: bytes, of: extentSize)
     case .extents(let count):
-      guard count > 0, count.multipliedReportingOverflow(by: extentSize).overflow == false else {
+      guard count > 0, !count.multipliedReportingOverflow(by: extentSize).overflow else {
         throw Failure(
           .invalid, "volume of \(count) extents", "must have one at least, and no more than can be")
       }

@@ -1,6 +1,9 @@
 import ArgumentParser
 import HostInterface
+import LinuxHost
+import Quartet
 import ReplicatedVolume
+import TargetCore
 
 /// The commands about one volume of a pool.
 extension PoolCommand {
@@ -61,7 +64,7 @@ extension PoolCommand {
     static let configuration = CommandConfiguration(
       commandName: "extend-volume", abstract: "Grows a volume to a size.",
       discussion: """
-        Logical units that export it learn of it with `quartet lun resize`.
+        Logical units that export it show the new size at once, whichever implementation has them.
 
         EXAMPLE
           quartet pool extend-volume vg1/lun1 --size 20G
@@ -72,7 +75,25 @@ extension PoolCommand {
     @Argument(help: "POOL/VOLUME.") var path: String
 
     func run() async throws {
-      try await change.perform(common, [.extendVolume(VolumePath(path), try size.required())])
+      let path = try VolumePath(path)
+      try await change.perform(common, [.extendVolume(path, try size.required())])
+      if !change.dryRun { try await resizeUnits(on: path) }
+    }
+
+    /// Tells every implementation that runs and exports the volume.
+    private func resizeUnits(on path: VolumePath) async throws {
+      let backing = try Backing(path: path.device)
+      for descriptor in ImplementationChoice.all {
+        let implementation = try Implementation(descriptor, on: LocalHost())
+        guard await implementation.backend.probe(implementation.host).running else { continue }
+        let targets = try await implementation.read().targets.values
+        let units = targets.flatMap { target in
+          target.units.values.filter { $0.backing == backing }.map { Change.resizeUnit(target.name, $0.lun) }
+        }
+        guard !units.isEmpty else { continue }
+        try await implementation.perform(units)
+        Output.list(units)
+      }
     }
   }
 

@@ -44,6 +44,8 @@ import Testing
     #expect(try Pool.extents(for: size, of: size) == 1)
     #expect(try Pool.extents(for: size + 1, of: size) == 2)
     #expect(throws: Failure.self) { try Pool.extents(for: 0, of: size) }
+    #expect(throws: Failure.self) { try Pool.extents(for: .max, of: size) }
+    #expect(throws: Failure.self) { try MetadataSize(disk: 1 << 30, peers: .max) }
     var generator = SystemRandomNumberGenerator()
     for _ in 0..<2000 {
       let bytes = UInt64.random(in: 1...1 << 60, using: &generator)

@@ -11,13 +11,15 @@ enum ImportTable {
     "Simulation": ["HostInterface"],
     "ReplicatedVolume": ["HostInterface", "FoundationEssentials"],
     "TargetCore": ["HostInterface"],
-    "StateFile": ["HostInterface", "TargetCore", "Yams", "CYaml"],
+    "StateFile": ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", "CYaml"],
     "Quartet": [
-      "HostInterface", "TargetCore", "BackendRegistry", "LinuxHost", "Logging", "FoundationEssentials",
+      "HostInterface", "ReplicatedVolume", "TargetCore", "BackendRegistry", "LinuxHost", "Logging",
+      "FoundationEssentials",
     ],
     "TargetBackendTesting": ["HostInterface", "TargetCore", "Simulation", "HostRecording", "Quartet"],
     "quartet": [
-      "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Quartet", "LinuxHost", "ArgumentParser", "Logging",
+      "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Quartet", "LinuxHost",
+      "ArgumentParser", "Logging",
       "FoundationEssentials",
     ],
     "GuestProtocol": ["HostInterface"],

@@ -29,6 +29,9 @@ public struct MetadataSize: Sendable, Hashable {
       throw Failure(
         .invalid, "disk of \(disk) bytes", "is larger than DRBD takes (\(Self.diskLimit) bytes, 1 PiB)")
     }
+    guard (1...31).contains(peers) else {
+      throw Failure(.invalid, "metadata for \(peers) peers", "cannot be made, 1 to 31 are allowed")
+    }
     let bits = Self.aligned((disk + Self.block - 1) / Self.block, to: 64)
     bytes = Self.superblock + Self.activityLog + Self.aligned(bits / 8 * peers, to: Self.block)
     let end = disk / Self.alignment * Self.alignment

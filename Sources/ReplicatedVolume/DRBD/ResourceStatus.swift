@@ -125,9 +125,9 @@ public struct ResourceStatus: Sendable, Hashable {
     public var outOfSync: UInt64
     /// Why a resync is paused, in DRBD's words; nil when it is not.
     public var paused: String?
-    /// Bytes received from the peer since the connection was made.
+    /// Bytes received from the peer, counted from when the device was made on 8.4 and from the connection's on 9.
     public var received: UInt64
-    /// Bytes sent to the peer since the connection was made.
+    /// Bytes sent to the peer, counted like those received.
     public var sent: UInt64
     /// How far a resync or verification is; nil when none runs, or before it is known.
     public var progress: Progress?

@@ -6,6 +6,17 @@ import HostInterface
 /// Source: lvmreport(7). A report is a list of groups, of which `fullreport` prints one a volume group; `pvs`, `vgs`
 /// and `lvs` print one in all. Every value is text.
 enum LVMReport {
+  /// What is computed with later must not overflow, whatever a report says.
+  private static func check(_ pool: Pool) throws {
+    let isBounded =
+      (1...1 << 40).contains(pool.extentSize) && pool.free <= pool.extents && pool.extents <= 1 << 62
+      && !pool.extents.multipliedReportingOverflow(by: pool.extentSize).overflow
+      && pool.map.allSatisfy { $0.start <= 1 << 62 && $0.count <= 1 << 62 }
+    guard isBounded else {
+      throw Failure(.garbled, "lvm", "prints numbers of pool \(shown(pool.name)) that cannot be")
+    }
+  }
+
   /// The command that tells everything in one consistent look.
   static let command = Command(
     [
@@ -29,14 +40,14 @@ enum LVMReport {
         continue
       }
       let volumes = try (group.lv ?? []).map(volume)
-      state.pools.append(
-        Pool(
-          name: name, extentSize: try number(pool, "vg_extent_size"),
-          extents: try number(pool, "vg_extent_count"), free: try number(pool, "vg_free_count"),
-          devices: devices, volumes: volumes,
-          map: try (group.pvseg ?? []).map { try segment($0, devices, volumes) }.sorted {
-            ($0.device, $0.start) < ($1.device, $1.start)
-          }))
+      var found = Pool(
+        name: name, extentSize: try number(pool, "vg_extent_size"),
+        extents: try number(pool, "vg_extent_count"), free: try number(pool, "vg_free_count"),
+        devices: devices,
+        volumes: volumes, map: try (group.pvseg ?? []).map { try segment($0, devices, volumes) })
+      try check(found)
+      found.map.sort { ($0.device, $0.start) < ($1.device, $1.start) }
+      state.pools.append(found)
     }
     state.pools.sort { $0.name < $1.name }
     return state
@@ -44,9 +55,10 @@ enum LVMReport {
 
   /// The devices that LVM looks at, whether there is anything of it on them or not.
   ///
-  /// Without `--nohints` it would look at those only on which it found something the last time (lvm(8)).
+  /// Without `--nohints` it would look at those only on which it found something the last time (lvm(8)); a field of the
+  /// volume group makes it list the others as well.
   static let devicesCommand = Command(
-    ["lvm", "pvs", "--all", "--nohints", "--reportformat", "json", "-o", "pv_name"],
+    ["lvm", "pvs", "--all", "--nohints", "--reportformat", "json", "-o", "pv_name,vg_name"],
     environment: LVM.environment)
 
   /// Reads the answer to ``devicesCommand``.
@@ -83,13 +95,16 @@ enum LVMReport {
   private static func volume(_ row: Row) throws -> Pool.Volume {
     let name = try text(row, "lv_name")
     func word(_ key: String) -> String? { row[key].flatMap { $0.isEmpty ? nil : unbracketed($0) } }
-    return Pool.Volume(
+    var volume = Pool.Volume(
       uuid: try text(row, "lv_uuid"), name: unbracketed(name), size: try number(row, "lv_size"),
       layout: try text(row, "lv_layout"),
       isHidden: row["lv_role"]?.split(separator: ",").contains("private") == true,
       isActive: row["lv_active"] == "active", isOpen: row["lv_device_open"] == "open",
       origin: word("origin"), thinPool: word("pool_lv"),
       usedPercent: word("data_percent").flatMap(Double.init))
+    // Nobody opens a thin pool, which LVM calls private for that; but it is made and removed by its name.
+    if volume.isThinPool { volume.isHidden = false }
+    return volume
   }
 
   private static func segment(_ row: Row, _ devices: [PhysicalVolume], _ volumes: [Pool.Volume]) throws

@@ -80,6 +80,8 @@ public struct Pool: Sendable, Hashable {
 
     /// Whether it holds other volumes and no data of its own.
     public var isThinPool: Bool { layout.split(separator: ",").contains("pool") }
+    /// Whether it is a volume whose block device is to be there while the pool is active.
+    public var isUsable: Bool { !isHidden && !isThinPool }
   }
 
   /// Extents side by side on one device.
@@ -98,8 +100,9 @@ public struct Pool: Sendable, Hashable {
   ///
   /// - Throws: ``Failure`` with code `invalid` for no bytes at all.
   public static func extents(for bytes: UInt64, of size: UInt64) throws -> UInt64 {
-    guard bytes > 0, size > 0 else {
-      throw Failure(.invalid, "volume of \(bytes) bytes", "must have at least one byte")
+    // LVM takes no volume over 8 EiB; half of that leaves room for the sums.
+    guard (1...1 << 61).contains(bytes), size > 0 else {
+      throw Failure(.invalid, "volume of \(bytes) bytes", "must have 1 to \(UInt64(1) << 61) bytes")
     }
     return (bytes - 1) / size + 1
   }
