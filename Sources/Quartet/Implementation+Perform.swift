@@ -224,7 +224,9 @@ extension Implementation {
       default: break
       }
       switch change {
-      case .setAccount, .clearAccount, .addPortal, .removePortal, .addUnit, .replaceUnit: shared = true
+      case .setAccount, .clearAccount, .addPortal, .removePortal, .addUnit, .replaceUnit, .removeUnit,
+        .deleteTarget:
+        shared = true
       default: break
       }
     }
