@@ -5,7 +5,7 @@ import Testing
 @testable import ReplicatedVolume
 
 enum Reports {
-  /// `lvm fullreport` of the recorded pool with a volume of three extents, from LVM 2.03.16 in a guest.
+  /// A full report of the article's pool with one volume of three extents, in the form of `fullreport.json`.
   static let full = Array(
     """
     {"report": [
@@ -82,6 +82,21 @@ enum Reports {
     for length in stride(from: 0, to: Reports.full.count, by: 11) {
       _ = try? LVMReport.parse(Array(Reports.full.prefix(length)))
     }
+  }
+
+  @Test func aReportOfTheRealOneIsRead() throws {
+    let state = try LVMReport.parse(Array(Recorded.text("LVM/fullreport.json").utf8))
+    let pool = try #require(try state[PoolName("vg1")])
+    #expect(pool.volumes.filter { !$0.isHidden }.map(\.name) == ["lun1", "lun2", "pool", "snap", "t1"])
+    #expect(pool.volumes.filter(\.isUsable).map(\.name) == ["lun1", "lun2", "snap", "t1"])
+    #expect(try state[VolumePath("vg1/snap")]?.origin == "lun2")
+    #expect(try state[VolumePath("vg1/t1")]?.thinPool == "pool")
+    #expect(try state[VolumePath("vg1/t1")]?.usedPercent == 0)
+    #expect(pool.map.map(\.count).reduce(0, +) == pool.extents)
+    #expect(pool.map.filter { $0.volume == nil }.map(\.count).reduce(0, +) == pool.free)
+    #expect(pool.map.filter { $0.volume == "lun1" }.map(\.start) == [0, 20])
+    #expect(pool.extents == Pool.extents(onDevice: 256 << 20, of: 4 << 20))
+    #expect(state.unused.map(\.device) == ["/dev/vdb"])
   }
 
   @Test func volumesAreMadeInWholeExtents() throws {

@@ -15,11 +15,15 @@ struct Recorded: Decodable {
   var exit: Int32?
   var stdout, stderr, result: String?
 
+  /// The text of a fixture.
+  static func text(_ name: String) throws -> String {
+    let file = FilePath(#filePath).removingLastComponent().appending("../../Fixtures/\(name)")
+    return try String(contentsOfFile: file.lexicallyNormalized().string, encoding: .utf8)
+  }
+
   /// The lines of a recording, such as `DRBD/lifecycle`.
   static func lines(_ name: String) throws -> [Recorded] {
-    let file = FilePath(#filePath).removingLastComponent().appending("../../Fixtures/\(name).jsonl")
-      .lexicallyNormalized()
-    let text = try String(contentsOfFile: file.string, encoding: .utf8)
+    let text = try text("\(name).jsonl")
     return try text.split(separator: "\n").map {
       try JSONDecoder().decode(Recorded.self, from: Data($0.utf8))
     }

@@ -8,7 +8,7 @@ import VirtualMachine
 
 /// The article's stack on two nodes, with real DRBD and real LVM, driven by the command alone.
 @Suite(
-  .serialized, .timeLimit(.minutes(10)),
+  .serialized, .timeLimit(.minutes(20)),
   .enabled(if: Guest.isWanted, "no virtual machines: this is one, or QUARTET_VM=0 is set"))
 struct ReplicationTests {
   private static let target = "iqn.2011-12.com.example:disk1"
