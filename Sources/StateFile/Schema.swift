@@ -38,11 +38,13 @@ extension StateFile {
         },
         "unit": {
           "type": "object",
-          "required": ["lun", "path"],
+          "required": ["lun"],
+          "oneOf": [{"required": ["path"]}, {"required": ["volume"]}],
           "additionalProperties": false,
           "properties": {
             "lun": {"description": "Its number.", "type": "integer", "minimum": 0, "maximum": 16383},
             "path": {"description": "The file or block device that holds its blocks; null for a drive without a medium.", "$ref": "#/$defs/path"},
+            "volume": {"description": "The volume of a pool that holds its blocks, POOL/VOLUME.", "type": "string", "pattern": "^[0-9A-Za-z_][0-9A-Za-z_.+-]*/[0-9A-Za-z_][0-9A-Za-z_.+-]*$"},
             "initiators": {"description": "Who sees it; without it everyone who may log in.", "$ref": "#/$defs/initiators"},
             "attributes": {"$ref": "#/$defs/attributes"},
             "store": {"description": "The implementation's name for the way to the backing, such as rdwr, aio, fileio or vdisk_blockio.", "$ref": "#/$defs/word"},

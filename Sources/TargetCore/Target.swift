@@ -1,3 +1,5 @@
+import HostInterface
+
 /// A session: one initiator's login to one target.
 public struct Session: Sendable, Hashable {
   /// A connection of a session.

@@ -78,6 +78,7 @@ struct QuartetCommand: AsyncParsableCommand {
     subcommands: [
       TargetCommand.self, LUNCommand.self, AccessCommand.self, CHAPCommand.self, PortalCommand.self,
       SessionCommand.self, ApplyCommand.self, DiffCommand.self, ExportCommand.self, SchemaCommand.self,
-      ImplementationsCommand.self, StartCommand.self, MigrateCommand.self,
+      VolumeCommand.self, PoolCommand.self, ImplementationsCommand.self, StartCommand.self,
+      MigrateCommand.self,
     ])
 }
