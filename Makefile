@@ -5,7 +5,9 @@ DESTDIR ?=
 # Build, the targets' interfaces, real initiators, and what tests and bench look through.
 PACKAGES = git g++ pkg-config libaio-dev libudev-dev libkmod-dev \
   tgt libiscsi-bin qemu-utils qemu-block-extra python3-jsonschema strace \
-  qemu-system-x86 busybox-static kmod xz-utils dmsetup targetcli-fb python3-rtslib-fb dbus-daemon
+  qemu-system-x86 busybox-static kmod xz-utils dmsetup \
+  open-iscsi e2fsprogs sg3-utils targetcli-fb python3-rtslib-fb dbus-daemon \
+  drbd-utils lvm2
 # Tests of commands, daemons and guests have limits of time: each of these modules runs by itself.
 APART = LinuxHostTests|CLITests|STGTTests|VMTests
 TEST = $(SWIFT) test --skip-build --disable-xctest
@@ -16,13 +18,14 @@ STATIC = .build/static-libraries
 LINK = -Xlinker -no-pie -Xlinker -L$(STATIC)
 RELEASE = -c release --static-swift-stdlib --disable-local-rpath $(LINK)
 
-.PHONY: help deps swift build demo check check-fast lint bench release install clean
+.PHONY: help deps swift build demo check check-fast fuzz lint bench release install clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo        export a disk with tgt, reach it with real initiators, take it down'
 	@echo 'make check       everything that must pass: build, format, all tests'
 	@echo 'make check-fast  format and the tests that need no daemon'
+	@echo 'make fuzz        some millions of damaged inputs to everything that is parsed'
 	@echo 'make bench       time and system calls, as ratios to peers'
 	@echo 'make install     a static release build into DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
 	@echo 'make build       a debug build; make deps: the Debian packages; make clean'
@@ -51,6 +54,12 @@ check: deps lint
 	$(SWIFT) build --build-tests
 	$(TEST) --skip '^($(APART))\.'
 	$(foreach suite,$(subst |, ,$(APART)),$(TEST) --filter '^$(suite)\.' &&) true
+
+# The fuzz tests of `check`, FACTOR times as long: some millions of inputs. SEED= chooses others.
+FACTOR ?= 60
+fuzz: deps
+	$(SWIFT) build --build-tests
+	FACTOR=$(FACTOR) $(TEST) --filter '(FuzzTests|ReplayTests)/'
 
 check-fast: lint
 	QUARTET_VM=0 $(SWIFT) test --disable-xctest --skip '^(CLITests|STGTTests)\.'

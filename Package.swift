@@ -2,7 +2,7 @@
 import PackageDescription
 
 /// One word a backend: its folder under `Backends/` holds Sources, Simulator and Tests.
-let backends = ["IET", "STGT", "LIO"]
+let backends = ["IET", "STGT", "LIO", "SCST"]
 
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -38,7 +38,8 @@ func targets(ofBackend name: String) -> [Target] {
 let package = Package(
   name: "quartet",
   products: [
-    .library(name: "Quartet", targets: ["Quartet", "TargetCore", "HostInterface", "LinuxHost"]),
+    .library(
+      name: "Quartet", targets: ["Quartet", "ReplicatedVolume", "TargetCore", "HostInterface", "LinuxHost"]),
     .library(
       name: "TargetBackendTesting",
       targets: ["TargetBackendTesting", "Simulation", "HostRecording"] + backends.map { "\($0)Simulator" }),
@@ -66,18 +67,23 @@ let package = Package(
       ]),
     library("HostRecording", ["HostInterface", system]),
     library("Simulation", ["HostInterface", system]),
+    library("ReplicatedVolume", ["HostInterface", system]),
     library("TargetCore", ["HostInterface"]),
     .target(
-      name: "StateFile", dependencies: ["HostInterface", "TargetCore", "Yams", system],
+      name: "StateFile", dependencies: ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", system],
       exclude: ["quartet-state.schema.json"], swiftSettings: settings),
     .target(
       name: "BackendRegistry", dependencies: ["TargetCore"] + backends.map { .target(name: "\($0)Backend") },
       path: "Backends", exclude: backends, sources: ["Registry.swift"], swiftSettings: settings),
-    library("Quartet", ["HostInterface", "TargetCore", "BackendRegistry", "LinuxHost", log, system]),
+    library(
+      "Quartet",
+      ["HostInterface", "ReplicatedVolume", "TargetCore", "BackendRegistry", "LinuxHost", log, system]),
     library("TargetBackendTesting", ["HostInterface", "TargetCore", "Quartet", "Simulation", system]),
     .executableTarget(
       name: "quartet-cli",
-      dependencies: ["HostInterface", "TargetCore", "StateFile", "Quartet", arguments, log, system],
+      dependencies: [
+        "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Quartet", arguments, log, system,
+      ],
       path: "Sources/quartet", swiftSettings: settings),
     .executableTarget(name: "bench-floor"),
     library("GuestProtocol", ["HostInterface"]),
@@ -91,26 +97,38 @@ let package = Package(
       name: "dev",
       dependencies: [
         "HostInterface", "HostRecording", "LinuxHost", "Quartet", "TargetCore", "VirtualMachine",
-        "guest-agent", arguments, system,
-      ],
+        "Simulation", "guest-agent", arguments, system,
+      ] + backends.map { .target(name: "\($0)Simulator") },
       swiftSettings: settings),
 
     tests("HostInterfaceTests", ["HostInterface", "Simulation", system]),
     tests("LinuxHostTests", ["HostInterface", "LinuxHost", system]),
     tests("HostRecordingTests", ["HostInterface", "HostRecording", "Simulation", system]),
     tests("SimulationTests", ["HostInterface", "Simulation", system]),
+    tests("ReplicatedVolumeTests", ["HostInterface", "ReplicatedVolume", "Simulation", system]),
     tests("TargetCoreTests", ["HostInterface", "TargetCore"]),
     tests("StateFileTests", ["HostInterface", "TargetCore", "StateFile", "Yams", system]),
     tests(
       "QuartetTests",
-      ["HostInterface", "TargetCore", "Quartet", "BackendRegistry", "Simulation", "STGTSimulator", system]),
+      [
+        "HostInterface", "ReplicatedVolume", "TargetCore", "Quartet", "BackendRegistry", "Simulation",
+        "STGTSimulator", system,
+      ]),
+    tests(
+      "FourTargetsTests",
+      ["HostInterface", "TargetCore", "Quartet", "Simulation", "quartet-cli", arguments, system]
+        + backends.map { .target(name: "\($0)Simulator") }),
     tests("CLITests", ["HostInterface", "LinuxHost", "quartet-cli", system]),
     tests(
       "VMTests",
       [
-        "GuestProtocol", "HostInterface", "LinuxHost", "Quartet", "TargetCore", "VirtualMachine", "dev",
-        "guest-agent", system,
+        "GuestProtocol", "HostInterface", "LinuxHost", "Quartet", "ReplicatedVolume", "TargetCore",
+        "VirtualMachine", "dev", "guest-agent", "quartet-cli", system,
       ]),
+    tests(
+      "DevTests",
+      ["HostInterface", "LinuxHost", "Simulation", "dev", system]
+        + backends.map { .target(name: "\($0)Simulator") }),
     .testTarget(
       name: "TidyTests", dependencies: ["BackendRegistry", "TargetCore", system],
       exclude: ["CodeForms.txt", "ImportForms.txt"], swiftSettings: settings),

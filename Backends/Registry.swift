@@ -1,5 +1,6 @@
 import IETBackend
 import LIOBackend
+import SCSTBackend
 import STGTBackend
 import TargetCore
 
@@ -10,5 +11,6 @@ public enum BackendRegistry {
     .iet,
     .stgt,
     .lio,
+    .scst,
   ]
 }

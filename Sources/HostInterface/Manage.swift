@@ -15,6 +15,7 @@ extension Host {
       throw Failure(
         .invalid, "\(path)", "takes commands of 1 to \(Self.commandLimit) bytes, not of \(bytes.count)")
     }
+    if let condition = command.unless, try holds(condition, variables: variables) { return }
     do {
       try await write(bytes, to: path, limit: command.limit)
     } catch let failure as Failure {

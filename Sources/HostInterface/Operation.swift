@@ -157,17 +157,21 @@ public struct ManagementWrite: Sendable, Hashable {
   public var result: Text?
   /// What is so when the command was carried out; it decides where the answer leaves that open.
   public var proof: Condition?
+  /// Where this is so, the command is not given: it has been, and would do harm once more.
+  public var unless: Condition?
   /// How long to wait for the write, and once more for the outcome.
   public var limit: Duration
 
   /// A command.
   public init(
-    path: Text, contents: Text, result: Text? = nil, proof: Condition? = nil, limit: Duration
+    path: Text, contents: Text, result: Text? = nil, proof: Condition? = nil, unless: Condition? = nil,
+    limit: Duration
   ) {
     self.path = path
     self.contents = contents
     self.result = result
     self.proof = proof
+    self.unless = unless
     self.limit = limit
   }
 }

@@ -80,7 +80,10 @@ struct BackingCheck {
     }
     var unit = unit
     unit.size = status.size
-    if unit.store == nil { unit.store = capabilities.storesByKind[status.kind] }
+    if unit.store == nil {
+      unit.store =
+        unit.deviceType.flatMap { capabilities.storesByType[$0] } ?? capabilities.storesByKind[status.kind]
+    }
     return unit
   }
 

@@ -1,4 +1,5 @@
 import HostInterface
+import ReplicatedVolume
 import TargetCore
 
 /// How changes are made.
@@ -91,6 +92,7 @@ extension Implementation {
     let whole = others.isEmpty ? detail : detail.with(others)
     if !others.isEmpty { live = try await read(whole) }
     try refuseUnsupported(changes, live)
+    try await refuseSecondaries(changes)
     var check = BackingCheck(host: host, capabilities: backend.capabilities, live: live)
     check.allowShared = options.sharedBacking
     changes = try check.checked(changes)
@@ -139,6 +141,23 @@ extension Implementation {
       try await host.sleep(interval)
       left -= interval
       interval = min(interval * 2, .milliseconds(500))
+    }
+  }
+
+  /// A volume that is not primary here must not reach an initiator, whatever exports it.
+  private func refuseSecondaries(_ changes: [Change]) async throws {
+    let volumes = VolumeDriver(on: host)
+    let backings = changes.compactMap { change -> (subject: String, path: String)? in
+      switch change {
+      case .addUnit(let name, let unit), .replaceUnit(let name, let unit, _):
+        if case .path(let path) = unit.backing { ("lun \(unit.lun) of \(name)", path) } else { nil }
+      default: nil
+      }
+    }
+    guard !backings.isEmpty, volumes.hasResources else { return }
+    let state = try await volumes.read()
+    for backing in backings {
+      try volumes.refuseUnlessPrimary(backing.path, for: backing.subject, in: state)
     }
   }
 

@@ -7,7 +7,8 @@ enum Keys {
     "name", "implementation", "id", "enabled", "portals", "initiators", "chap", "parameters", "attributes",
     "luns",
   ]
-  static let unit = ["lun", "path", "initiators", "attributes"] + UnitField.allCases.map(\.rawValue)
+  static let unit =
+    ["lun", "path", "volume", "initiators", "attributes"] + UnitField.allCases.map(\.rawValue)
   static let accounts = ["incoming", "outgoing"]
   static let account = ["user", "secret"]
   static let secret = ["file", "credential", "descriptor"]

@@ -38,11 +38,13 @@ extension StateFile {
         },
         "unit": {
           "type": "object",
-          "required": ["lun", "path"],
+          "required": ["lun"],
+          "oneOf": [{"required": ["path"]}, {"required": ["volume"]}],
           "additionalProperties": false,
           "properties": {
             "lun": {"description": "Its number.", "type": "integer", "minimum": 0, "maximum": 16383},
             "path": {"description": "The file or block device that holds its blocks; null for a drive without a medium.", "$ref": "#/$defs/path"},
+            "volume": {"description": "The volume of a pool that holds its blocks, POOL/VOLUME.", "type": "string", "pattern": "^[0-9A-Za-z_][0-9A-Za-z_.+-]*/[0-9A-Za-z_][0-9A-Za-z_.+-]*$"},
             "initiators": {"description": "Who sees it; without it everyone who may log in.", "$ref": "#/$defs/initiators"},
             "attributes": {"$ref": "#/$defs/attributes"},
             "store": {"description": "The implementation's name for the way to the backing, such as rdwr, aio, fileio or vdisk_blockio.", "$ref": "#/$defs/word"},
@@ -91,7 +93,7 @@ extension StateFile {
         },
         "initiators": {"anyOf": [{"const": "all"}, {"type": "array", "items": {"$ref": "#/$defs/initiator"}}]},
         "initiator": {
-          "description": "A name, an address, a network like 192.168.0.0/24, or all.",
+          "description": "A name, a pattern of names with * or ?, an address, a network like 192.168.0.0/24, or all.",
           "type": "string",
           "pattern": "^([Aa][Ll][Ll]|[Ii][Qq][Nn][.].+|[Ee][Uu][Ii][.].+|[Nn][Aa][Aa][.].+|[0-9]{1,3}([.][0-9]{1,3}){3}(/[0-9]+)?|\\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(%[0-9A-Za-z._-]{1,15})?\\]?(/[0-9]+)?)$"
         },

@@ -1,4 +1,5 @@
 import HostInterface
+import ReplicatedVolume
 import TargetCore
 
 extension StateReader {
@@ -21,10 +22,10 @@ extension StateReader {
   }
 
   private mutating func unit(_ node: YAMLNode, _ place: String, _ subject: String) -> LogicalUnit? {
-    guard let fields = fields(of: node, place, Keys.unit, required: ["lun", "path"]) else { return nil }
+    guard let fields = fields(of: node, place, Keys.unit, required: ["lun"]) else { return nil }
     let number = fields["lun"].flatMap { integer($0, "lun of \(place)", 0...16383) }
     let place = number.map { "lun \($0) of \(subject)" } ?? place
-    let backing = fields["path"].flatMap { self.backing($0, "path of \(place)") }
+    let backing = backing(fields, node, place)
     let initiators = fields["initiators"].flatMap { self.initiators($0, "initiators of \(place)") }
     let attributes = fields["attributes"].map { self.attributes($0, place) }
     var settings: [UnitField: String] = [:]
@@ -38,6 +39,22 @@ extension StateReader {
     unit.initiators = initiators
     unit.attributes = attributes ?? [:]
     return unit
+  }
+
+  /// Where the blocks are: at a path, or in a volume of a pool, whose device has its path from its name.
+  private mutating func backing(_ fields: [String: YAMLNode], _ unit: YAMLNode, _ place: String) -> Backing? {
+    switch (fields["path"], fields["volume"]) {
+    case (let path?, nil): return backing(path, "path of \(place)")
+    case (nil, let volume?):
+      return text(volume, "volume of \(place)").flatMap { text in
+        checked(volume) { try Backing(path: VolumePath(text).device) }
+      }
+    case (nil, nil):
+      problems.add(unit.position, place, "has no path and no volume", remedy: "add one of them")
+    case (_?, let volume?):
+      problems.add(volume.position, place, "has a path and a volume", remedy: "remove one of them")
+    }
+    return nil
   }
 
   private mutating func backing(_ node: YAMLNode, _ what: String) -> Backing? {

@@ -31,6 +31,7 @@ struct Samples: Sendable {
     switch kind {
     case .all: .all
     case .name: try Initiator("iqn.1993-08.org.debian:01:other")
+    case .pattern: try Initiator("iqn.1991-05.com.microsoft:*")
     case .address: try Initiator("192.0.2.8")
     case .network: try Initiator("203.0.113.0/24")
     }

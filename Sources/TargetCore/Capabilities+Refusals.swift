@@ -92,8 +92,9 @@ extension Capabilities {
       let allowed = blockSizes.sorted().map(String.init).joined(separator: ", ")
       list.append("block size \(size), \(allowed) are allowed")
     }
-    if let audience = unit.initiators, audience != [.all], !unitInitiators {
-      list.append("a logical unit for some initiators only")
+    if let audience = unit.initiators, audience != [.all] {
+      if !unitInitiators { list.append("a logical unit for some initiators only") }
+      list += audience.filter { !initiatorKinds.contains($0.kind) }.map { "a logical unit for \($0)" }
     }
     for name in unit.attributes.keys.sorted() where !unitAttributes.contains(name) {
       list.append("attribute \(name) of a logical unit")

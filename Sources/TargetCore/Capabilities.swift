@@ -5,6 +5,8 @@ public struct Capabilities: Sendable {
   /// The kinds of ``Initiator``.
   public enum InitiatorKind: String, Sendable, Hashable, CaseIterable {
     case all, name, address, network
+    /// A name that stands for all that match it.
+    case pattern
   }
 
   /// Whom portals belong to.
@@ -13,6 +15,16 @@ public struct Capabilities: Sendable {
     case target
     /// All targets share them.
     case implementation
+  }
+
+  /// What it calls every address of the machine.
+  public enum Wildcards: Sendable, Hashable {
+    /// 0.0.0.0 stands for IPv4, :: for IPv6.
+    case apart
+    /// 0.0.0.0 stands for both.
+    case inIPv4
+    /// :: stands for both, 0.0.0.0 for IPv4.
+    case inIPv6
   }
 
   /// The logical unit numbers it takes.
@@ -39,12 +51,21 @@ public struct Capabilities: Sendable {
   public var sharedAccounts: Bool
   /// Whom portals belong to.
   public var portalScope: PortalScope
+  /// What stands for every address.
+  public var wildcards: Wildcards
+  /// Whether one daemon listens for all targets, at addresses that it keeps for as long as it runs; else each portal is a
+  /// socket of its own, which comes and goes with it.
+  public var daemonListens: Bool
   /// Whether it speaks iSER.
   public var iser: Bool
   /// The settings of logical units that it has, each with its longest value in bytes.
   public var unitFields: [UnitField: Int]
   /// The store that a logical unit gets by the kind of its backing when none is named.
   public var storesByKind: [FileStatus.Kind: String]
+  /// The store that a logical unit of a kind of device gets, whatever its backing is.
+  public var storesByType: [DeviceType: String]
+  /// Stores that hold a block device alone, so that nothing else that does so can open it.
+  public var exclusiveStores: Set<String>
   /// Stores that look at no file, so that their path is only a name.
   public var unbackedStores: Set<String>
   /// Whether a logical unit can be made to show that its backing has grown.
@@ -59,6 +80,9 @@ public struct Capabilities: Sendable {
   public var targetAttributes: Set<String>
   /// Its own settings of logical units.
   public var unitAttributes: Set<String>
+  /// What its own settings are when nobody set them, as far as that is known; an empty set stands for whatever it is,
+  /// where that follows from something else.
+  public var attributeDefaults: [String: Set<String>]
   /// Characters that its interface reads as syntax, so that no backing path and no text of a logical unit may
   /// have them.
   public var reservedCharacters: Set<Character>
@@ -85,9 +109,13 @@ public struct Capabilities: Sendable {
     incomingAccountLimit = nil
     sharedAccounts = false
     portalScope = .target
+    wildcards = .apart
+    daemonListens = false
     iser = false
     unitFields = [:]
     storesByKind = [:]
+    storesByType = [:]
+    exclusiveStores = []
     unbackedStores = []
     resizesUnits = true
     fixedUnitFields = []
@@ -95,6 +123,7 @@ public struct Capabilities: Sendable {
     blockSizes = [512]
     targetAttributes = []
     unitAttributes = []
+    attributeDefaults = [:]
     reservedCharacters = []
     reservedPathCharacters = []
     fixedUnitAttributes = []
@@ -108,7 +137,7 @@ extension Initiator {
   public var kind: Capabilities.InitiatorKind {
     switch self {
     case .all: .all
-    case .name: .name
+    case .name(let name): name.isPattern ? .pattern : .name
     case .address: .address
     case .network: .network
     }

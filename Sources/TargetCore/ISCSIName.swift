@@ -43,6 +43,27 @@ public struct ISCSIName: Sendable, Hashable, Comparable, CustomStringConvertible
     description = String(text)
   }
 
+  /// Parses a pattern of names: one with `*` for any text or `?` for any character in it.
+  ///
+  /// - Throws: ``Failure`` with code `invalid`.
+  public init(pattern text: String) throws {
+    let name = text.asciiLowercased
+    func refuse(_ why: String) -> Failure { Failure(.invalid, "pattern \(Self.printable(text))", why) }
+    guard name.utf8.count <= 223 else { throw refuse("is too long, at most 223 bytes are allowed") }
+    guard ["iqn.", "eui.", "naa."].contains(where: name.hasPrefix) else {
+      throw refuse("must begin with iqn., eui. or naa.")
+    }
+    guard name.unicodeScalars.allSatisfy({ Self.isAllowed($0) || $0 == "*" || $0 == "?" }) else {
+      throw refuse("may have letters, digits, '-', '.', ':', '*' and '?'")
+    }
+    description = name
+  }
+
+  /// Whether it stands for the names that match it.
+  public var isPattern: Bool {
+    description.utf8.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") }
+  }
+
   /// Orders by the text.
   public static func < (left: ISCSIName, right: ISCSIName) -> Bool { left.description < right.description }
 

@@ -4,14 +4,14 @@ import HostInterface
 public enum Initiator: Sendable, Hashable, Comparable, CustomStringConvertible {
   /// Everyone.
   case all
-  /// The initiator of this name.
+  /// The initiator of this name, or where it is a pattern, every one whose name matches.
   case name(ISCSIName)
   /// Whoever comes from this address.
   case address(IPAddress)
   /// Whoever comes from this network; the bits behind the prefix are zero.
   case network(IPAddress, prefix: Int)
 
-  /// Parses `all`, a name, an address or `ADDRESS/PREFIX`.
+  /// Parses `all`, a name, a pattern of names such as `iqn.1991-05.com.microsoft:*`, an address or `ADDRESS/PREFIX`.
   ///
   /// A network is brought to its normal form: bits behind the prefix are cleared, a prefix of all bits is an
   /// address, and a prefix of 0 is everyone. Targets differ in what they make of the other spellings, up to
@@ -29,7 +29,8 @@ public enum Initiator: Sendable, Hashable, Comparable, CustomStringConvertible {
       return
     }
     if ["iqn.", "eui.", "naa."].contains(where: text.asciiLowercased.hasPrefix) {
-      self = .name(try ISCSIName(text))
+      let isPattern = text.utf8.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") }
+      self = .name(try isPattern ? ISCSIName(pattern: text) : ISCSIName(text))
       return
     }
     let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)

@@ -8,10 +8,14 @@ import HostInterface
 enum Phase: Int, CaseIterable {
   case refuseLogins, removePortals, closeSessions, removeUnits, deleteTargets, createTargets, configure,
     units,
-    clearAccounts, access, addPortals, enable
+    clearAccounts, addPortals, enableClosed, access, enable
 
-  /// - Parameter created: The targets that the same plan creates; they can only be changed after that.
-  init(_ change: Change, created: Set<TargetName>) {
+  /// - Parameters:
+  ///   - created: The targets that the same plan creates; they can only be changed after that.
+  ///   - closed: The targets that let nobody in before the plan does. They are enabled before they do: a run that
+  ///     is killed leaves none behind that is whole and out of service, which nobody could tell from one that is
+  ///     meant to be.
+  init(_ change: Change, created: Set<TargetName>, closed: (TargetName) -> Bool) {
     switch change {
     case .disableTarget(let name) where created.contains(name): self = .configure
     case .disableTarget, .deny: self = .refuseLogins
@@ -25,7 +29,7 @@ enum Phase: Int, CaseIterable {
     case .clearAccount: self = .clearAccounts
     case .allow: self = .access
     case .addPortal: self = .addPortals
-    case .enableTarget: self = .enable
+    case .enableTarget(let name): self = closed(name) ? .enableClosed : .enable
     }
   }
 
@@ -40,8 +44,9 @@ enum Phase: Int, CaseIterable {
     case .configure: "set accounts, parameters and attributes"
     case .units: "add and change logical units"
     case .clearAccounts: "clear accounts"
-    case .access: "allow initiators"
     case .addPortals: "add portals"
+    case .enableClosed: "enable targets that let nobody in yet"
+    case .access: "allow initiators"
     case .enable: "enable targets"
     }
   }
@@ -63,11 +68,12 @@ public struct Planner: Sendable {
     var byPhase = [[Change]](repeating: [], count: Phase.allCases.count)
     let created = Set(
       changes.compactMap { if case .createTarget(let name, _) = $0 { name } else { nil } })
+    func isClosed(_ name: TargetName) -> Bool { live.targets[name]?.initiators.isEmpty ?? true }
     let preludes = preludes(to: changes, in: live, created: created)
     // A step says for which of the changes that were asked for it is.
     let reasons = Dictionary(preludes.map { ($0.part, $0.whole.description) }) { first, _ in first }
     for change in preludes.map(\.part) + changes {
-      byPhase[Phase(change, created: created).rawValue].append(change)
+      byPhase[Phase(change, created: created, closed: isClosed).rawValue].append(change)
     }
     byPhase[Phase.createTargets.rawValue].sortNumberedFirst()
     for case .allow(let name, let initiator) in changes {
@@ -140,7 +146,7 @@ public struct Planner: Sendable {
 
   private func checkExistence(_ change: Change, in state: LiveState) throws {
     if case .createTarget(let name, _) = change {
-      if state.targets[name] != nil {
+      if state.targets[name]?.isUnfinished == false {
         throw Failure(.exists, "target \(name)", "is already there", remedy: "change it, or delete it first")
       }
       return

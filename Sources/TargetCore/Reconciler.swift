@@ -47,8 +47,9 @@ public struct Reconciler: Sendable {
     return changes + sharedPortalChanges(desired, live)
   }
 
-  private func changes(to spec: TargetSpec, from live: Target?) throws -> [Change] {
+  private func changes(to spec: TargetSpec, from found: Target?) throws -> [Change] {
     let name = spec.name
+    let live = found?.isUnfinished == true ? nil : found
     var changes: [Change] = []
     if let live {
       if let id = spec.id, let now = live.id, id != now {
@@ -88,6 +89,11 @@ public struct Reconciler: Sendable {
     case (false?, nil): if capabilities.newTargetsAreEnabled { changes.append(.disableTarget(name)) }
     case (_, nil): if !capabilities.newTargetsAreEnabled { changes.append(.enableTarget(name)) }
     case (true?, false?): changes.append(.enableTarget(name))
+    case (nil, false?):
+      // What lets nobody in may be what a run left behind that was killed; to serve nobody changes nothing.
+      if live?.initiators.isEmpty == true, !capabilities.newTargetsAreEnabled {
+        changes.append(.enableTarget(name))
+      }
     default: break
     }
     return changes

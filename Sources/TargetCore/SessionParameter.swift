@@ -45,6 +45,22 @@ public enum SessionParameter: String, Sendable, Hashable, CaseIterable, Comparab
     }
   }
 
+  /// The value that RFC 7143 section 13 gives to it when nothing is said.
+  public var standard: String {
+    switch self {
+    case .headerDigest, .dataDigest: "None"
+    case .initialR2T, .immediateData, .dataPDUInOrder, .dataSequenceInOrder: "Yes"
+    case .ifMarker, .ofMarker: "No"
+    case .maxConnections, .maxOutstandingR2T: "1"
+    case .maxRecvDataSegmentLength, .maxXmitDataSegmentLength: "8192"
+    case .maxBurstLength: "262144"
+    case .firstBurstLength: "65536"
+    case .defaultTime2Wait: "2"
+    case .defaultTime2Retain: "20"
+    case .errorRecoveryLevel: "0"
+    }
+  }
+
   /// Finds a parameter by its name, in any case.
   ///
   /// - Throws: ``Failure`` with code `invalid` that lists the names.

@@ -1,3 +1,5 @@
+import HostInterface
+
 /// A session: one initiator's login to one target.
 public struct Session: Sendable, Hashable {
   /// A connection of a session.
@@ -40,6 +42,8 @@ public struct Target: Sendable, Hashable {
   public var id: UInt32?
   /// Whether it takes part: commands and logins are served.
   public var enabled: Bool
+  /// Whether it is as bare as a run leaves it that is killed while it makes a target; making it takes it over.
+  public var isUnfinished: Bool
   /// Its portals; nil where portals belong to the whole implementation.
   public var portals: Set<Portal>?
   /// Who may log in.
@@ -63,6 +67,7 @@ public struct Target: Sendable, Hashable {
     self.name = name
     self.id = id
     self.enabled = enabled
+    isUnfinished = false
     initiators = []
     unfinishedInitiators = []
     chap = CHAPAccounts()

@@ -104,6 +104,16 @@ public protocol TargetBackend: Sendable {
   /// their target. The steps of the change are then asked for in a state without them.
   func prelude(to change: Change, in state: LiveState) -> [Change]
 
+  /// What initiators see of a logical unit that has these settings; what depends on settings that are nil, and that the
+  /// implementation does not choose by itself, is nil.
+  func view(of unit: LogicalUnit) -> InitiatorView
+
+  /// The unit with settings that initiators do not see otherwise, chosen so that they see a WWID; unchanged where the
+  /// implementation cannot show that one.
+  ///
+  /// - Parameter givingUpSerial: Whether the serial number may be another one for that.
+  func showing(wwidOf view: InitiatorView, _ unit: LogicalUnit, givingUpSerial: Bool) -> LogicalUnit
+
   /// Reads the host's answer to an operation that ``steps(for:in:)`` or ``startSteps()`` made.
   func judge(_ operation: Operation, _ answer: Result<Answer, Failure>) -> Verdict
 }

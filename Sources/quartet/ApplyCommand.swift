@@ -154,7 +154,7 @@ private struct StateParts {
   static func read(_ input: InputOptions, _ common: CommonOptions) async throws -> [(
     implementation: Implementation, state: DesiredState
   )] {
-    let host = LocalHost()
+    let host = Machine.host
     let file = input.file
     let bytes = file == "-" ? try standardInput() : try host.read(FilePath(file))
     if let name = input.format {

@@ -41,7 +41,7 @@ struct CHAPCommand: ParsableCommand {
           .invalid, "CHAP account \(user)", "needs one source of its secret, \(sources.count) are named",
           remedy: "say --secret-file, --secret-descriptor or --secret-credential")
       }
-      let fetched = try HostSecrets(files: LocalHost()).secret(from: source)
+      let fetched = try HostSecrets(files: Machine.host).secret(from: source)
       if let warning = fetched.warning { Report.warning(warning) }
       let account = try CHAPAccount(user: user, secret: fetched.secret)
       try await change.perform(common, [.setAccount(name, place.direction, account, rewrite: true)])

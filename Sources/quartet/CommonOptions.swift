@@ -30,7 +30,7 @@ struct CommonOptions: ParsableArguments {
 
   /// The implementation that the options name, on this machine.
   func implementation(named name: String? = nil) async throws -> Implementation {
-    let host = LocalHost()
+    let host = Machine.host
     let wanted = name ?? implementation ?? environment("QUARTET_IMPLEMENTATION")
     let descriptor =
       if let wanted { try ImplementationChoice.named(wanted) } else {
@@ -66,12 +66,14 @@ struct ChangeOptions: ParsableArguments {
   @Flag(help: "Export a backing although a logical unit exports it already.")
   var sharedBacking = false
 
-  func performOptions(_ common: CommonOptions) -> PerformOptions {
+  func performOptions(_ common: CommonOptions) -> PerformOptions { performOptions(verbose: common.verbose) }
+
+  func performOptions(verbose: Bool) -> PerformOptions {
     var options = PerformOptions()
     options.dryRun = dryRun
     options.lockLimit = .seconds(max(0, min(lockWait, 86_400)))
     options.sharedBacking = sharedBacking
-    options.observe = Report.observer(verbose: common.verbose)
+    options.observe = Report.observer(verbose: verbose)
     return options
   }
 

@@ -10,7 +10,7 @@ struct ImplementationsCommand: AsyncParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
-    let host = LocalHost()
+    let host = Machine.host
     var found: [ImplementationDocument] = []
     for descriptor in ImplementationChoice.all {
       let backend = try descriptor.make(common.settings(for: descriptor))

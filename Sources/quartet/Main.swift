@@ -21,14 +21,20 @@ struct Main {
   }
 
   private static func end(with error: any Error) -> Never {
+    if let status = told(error) { exit(status.rawValue) }
+    QuartetCommand.exit(withError: error)
+  }
+
+  /// Tells a failure; nil for what the parser of the command line tells itself.
+  static func told(_ error: any Error) -> ExitStatus? {
     switch error {
     case let failure as Failure:
       Report.failure(failure)
-      exit(ExitStatus(failure).rawValue)
+      return ExitStatus(failure)
     case is CancellationError:
       Report.failure(Failure(.interrupted, "quartet", "interrupted, nothing was left half done"))
-      exit(ExitStatus.interrupted.rawValue)
-    default: QuartetCommand.exit(withError: error)
+      return .interrupted
+    default: return nil
     }
   }
 }
@@ -72,6 +78,7 @@ struct QuartetCommand: AsyncParsableCommand {
     subcommands: [
       TargetCommand.self, LUNCommand.self, AccessCommand.self, CHAPCommand.self, PortalCommand.self,
       SessionCommand.self, ApplyCommand.self, DiffCommand.self, ExportCommand.self, SchemaCommand.self,
-      ImplementationsCommand.self, StartCommand.self,
+      VolumeCommand.self, PoolCommand.self, ImplementationsCommand.self, StartCommand.self,
+      MigrateCommand.self,
     ])
 }

@@ -21,6 +21,7 @@ enum Report {
 
   /// Writes text as it is.
   static func write(_ text: String, to descriptor: Int32) {
+    if let sink = Machine.sink { return sink(text, descriptor) }
     var bytes = Array(text.utf8)[...]
     while !bytes.isEmpty {
       let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }

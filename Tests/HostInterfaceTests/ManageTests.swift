@@ -113,6 +113,19 @@ private final class CommandFileSystem: KernelFileSystem {
     #expect(try await failure("del disk\n", other, proof: Self.removed)?.errno == .invalidArgument)
   }
 
+  @Test func aCommandThatIsNotWantedAnyMoreIsNotGiven() async throws {
+    let host = SimulatedHost()
+    let kernel = CommandFileSystem(.init(isDone: true))
+    host.mount(kernel, at: "/sys/m")
+    for (name, given) in [("disk", false), ("other", true)] {
+      let command = ManagementWrite(
+        path: "/sys/m/mgmt", contents: "add new\n", unless: .exists(path: "/sys/m/\(name)"),
+        limit: .seconds(1))
+      _ = try await host.perform(.manage(command))
+      #expect(kernel.script.withLock { $0.entries.contains("new") } == given)
+    }
+  }
+
   @Test func aCommandLongerThanAPageIsNotWritten() async throws {
     let host = SimulatedHost()
     let kernel = CommandFileSystem(.init(isDone: true))

@@ -54,7 +54,7 @@ struct ImplementationTests {
     let changes: [Change] = [.createTarget(name, id: nil), .addUnit(name, shown)]
     let refused = await failure { try await tgt.perform(changes) }
     #expect(refused?.code == .unsupported)
-    #expect(refused?.description.contains("lio can") == true)
+    #expect(refused?.description.contains("lio and scst can") == true)
     #expect(counting.callCount == 0)
   }
 

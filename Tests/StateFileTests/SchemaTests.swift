@@ -8,7 +8,7 @@ import Testing
 let goodDocuments = [
   #"{"quartet": 1}"#,
   #"{"quartet": 1, "targets": [{"name": "iqn.2011-12.com.example:a", "implementation": "tgt", "id": 1, "enabled": true, "portals": ["10.0.0.1", "10.0.0.1:3260,iser", "[fe80::1%eth0]:860", "[::]"], "initiators": ["all", "10.0.0.0/8", "fe80::/64", "[::1]", "iqn.2011-12.com.example:b"], "chap": {"incoming": [{"user": "jack", "secret": {"file": "/etc/quartet/jack.secret"}}], "outgoing": null}, "parameters": {"HeaderDigest": "None, CRC32C", "InitialR2T": "Yes", "ImmediateData": false, "MaxBurstLength": "65536", "FirstBurstLength": 65536, "DefaultTime2Wait": 0, "MaxConnections": 1, "ErrorRecoveryLevel": 2}, "attributes": {"nop_count": 3, "x": "", "y": true}, "luns": [{"lun": 0, "path": "/dev/sda", "readOnly": true, "blockSize": 512, "cache": "back", "thin": true, "serial": 12345678, "scsiID": "a b", "vendor": "QUARTET", "product": "DISK", "revision": 1.5, "store": "rdwr", "deviceType": "disk", "initiators": [], "attributes": {}}]}]}"#,
-  #"{"quartet": 1, "discovery": {"incoming": [], "outgoing": {"user": "me", "secret": {"descriptor": 3}}}, "targets": [{"name": "NAA.0123456789ABCDEF0123456789ABCDEF", "initiators": "all", "luns": [{"lun": 16383, "path": null, "deviceType": "tape", "removable": true, "online": false}]}, {"name": "eui.0123456789abcdef", "chap": {"outgoing": {"user": "x", "secret": {"credential": "x"}}}}]}"#,
+  #"{"quartet": 1, "discovery": {"incoming": [], "outgoing": {"user": "me", "secret": {"descriptor": 3}}}, "targets": [{"name": "NAA.0123456789ABCDEF0123456789ABCDEF", "initiators": "all", "luns": [{"lun": 16383, "path": null, "deviceType": "tape", "removable": true, "online": false}, {"lun": 2, "volume": "vg1/lun2"}]}, {"name": "eui.0123456789abcdef", "chap": {"outgoing": {"user": "x", "secret": {"credential": "x"}}}}]}"#,
   #"{"quartet": 1, "discovery": {"incoming": [{"user": 7, "secret": {"descriptor": 0}}, {"user": "{a}#|z", "secret": {"file": "/a"}}]}, "targets": []}"#,
 ]
 
@@ -43,7 +43,8 @@ let badDocuments =
     #""parameters": {"MaxBurstLength": 511}"#, #""parameters": {"ErrorRecoveryLevel": 3}"#,
     #""parameters": {"HeaderDigest": "MD5"}"#, #""parameters": []"#, #""attributes": {"a b": 1}"#,
     #""attributes": {"a": null}"#, #""attributes": {"a": "1\n2"}"#, #""luns": null"#,
-    #""luns": [{"lun": 1}]"#,
+    #""luns": [{"lun": 1}]"#, #""luns": [{"lun": 1, "volume": "vg1"}]"#,
+    #""luns": [{"lun": 1, "path": "/a", "volume": "vg1/a"}]"#,
     #""luns": [{"path": "/a"}]"#,
   ].map { fault in
     let name = fault.hasPrefix(#""name""#) ? "" : #""name": "iqn.2011-12.com.example:a", "#

@@ -77,6 +77,8 @@ import Testing
     ("all", "all"), ("ALL", "all"), ("0.0.0.0/0", "all"), ("::/0", "all"),
     ("IQN.2011-12.com.example:Ini", "iqn.2011-12.com.example:ini"),
     ("eui.0123456789ABCDEF", "eui.0123456789abcdef"),
+    ("IQN.1991-05.com.microsoft:*", "iqn.1991-05.com.microsoft:*"), ("iqn.*", "iqn.*"),
+    ("iqn.2011-12.com.example:host?", "iqn.2011-12.com.example:host?"),
     ("10.0.0.1", "10.0.0.1"), ("10.0.0.1/32", "10.0.0.1"), ("::1/128", "::1"), ("[::1]", "::1"),
     ("192.168.0.17/24", "192.168.0.0/24"), ("10.255.255.255/9", "10.128.0.0/9"),
     ("255.255.255.255/1", "128.0.0.0/1"),
@@ -94,7 +96,7 @@ import Testing
     "10.0.0.0/8/8",
     "10.0.0.0/255.0.0.0", "10.0.0.0/8 ", "iqn.bad", "iqn.2011-12.com.example:a b", "all,10.0.0.1",
     "10.0.0.1,10.0.0.2",
-    "[10.0.0.1", "al\u{0}l",
+    "[10.0.0.1", "al\u{0}l", "iqn.2011-12.com.example:a/*", "iqn.2011-12.com.example:[ab]*", "iqn.a *",
   ])
   func otherTextIsNoInitiator(text: String) {
     let failure = #expect(throws: Failure.self) { try Initiator(text) }
@@ -102,7 +104,7 @@ import Testing
   }
 
   @Test func eachHasItsKind() throws {
-    let kinds = try ["all", "iqn.2011-12.a", "10.0.0.1", "10.0.0.0/8"].map { try Initiator($0).kind }
-    #expect(kinds == [.all, .name, .address, .network])
+    let kinds = try ["all", "iqn.2011-12.a", "10.0.0.1", "10.0.0.0/8", "iqn.*"].map { try Initiator($0).kind }
+    #expect(kinds == [.all, .name, .address, .network, .pattern])
   }
 }

@@ -30,6 +30,7 @@ import Testing
       (.setAttribute(name, "mode", "1"), ["attribute mode of a target"]),
       (.allow(name, .all), ["access by all (all)"]),
       (.allow(name, try Initiator("10.0.0.0/8")), ["access by network (10.0.0.0/8)"]),
+      (.allow(name, try Initiator("iqn.*")), ["access by pattern (iqn.*)"]),
       (.setAccount(nil, .incoming, try account("a"), rewrite: false), ["CHAP for discovery"]),
       (.setAccount(name, .outgoing, try account("a"), rewrite: false), ["mutual CHAP"]),
       (.setAccount(name, .incoming, try account("a"), rewrite: false), []),

@@ -22,6 +22,8 @@ struct FakeBackend: TargetBackend {
   func probe(_ host: any Host) async -> Probe { Probe(installed: true, running: true, detail: "fake") }
   func startSteps() -> [Step] { [] }
   func read(_ host: any Host, detail: ReadDetail) async throws -> LiveState { LiveState() }
+  func view(of unit: LogicalUnit) -> InitiatorView { InitiatorView() }
+  func showing(wwidOf view: InitiatorView, _ unit: LogicalUnit, givingUpSerial: Bool) -> LogicalUnit { unit }
   func judge(_ operation: Operation, _ answer: Result<Answer, Failure>) -> Verdict { .done }
 
   func steps(for change: Change, in state: LiveState) throws -> [Step] {

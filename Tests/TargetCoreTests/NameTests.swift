@@ -111,6 +111,18 @@ import Testing
     #expect(Identity.derived(target: try TargetName(name), lun: try LUN(lun)) == expected)
   }
 
+  @Test func identitiesLeadBackToTheirLogicalUnits() throws {
+    let name = try TargetName("iqn.2011-12.com.example:disk1")
+    var wanted: [LUN: String] = [:]
+    for lun in [0, 9, 10, 11, 4095, 16383] {
+      wanted[try LUN(lun)] = Identity.derived(target: name, lun: try LUN(lun))
+    }
+    let foreign = [Identity.derived(target: try TargetName("iqn.2011-12.com.example:disk2"), lun: try LUN(0))]
+    let others = foreign + ["0", "c960754d7e85f55", "c960754d7e85f55g"]
+    #expect(Identity.luns(of: name, in: 0...16383, derivedAs: wanted.values + others) == wanted)
+    #expect(Identity.luns(of: name, in: 1...9, derivedAs: wanted.values).keys.map(\.number) == [9])
+  }
+
   @Test func aHundredThousandDiffer() throws {
     var seen: Set<String> = []
     for number in 0..<100 {

@@ -48,14 +48,14 @@ import Testing
       .removeUnit(name, lun, force: false), .deleteTarget(try TargetName(beta), force: false),
       .createTarget(gamma, id: nil), .setAccount(gamma, .incoming, try account("jill"), rewrite: false),
       .addUnit(gamma, try unit(1)), .clearAccount(name, .incoming, try CHAPUser("jack")),
-      .allow(gamma, .all), .addPortal(gamma, try Portal("10.0.0.9")), .enableTarget(gamma),
+      .addPortal(gamma, try Portal("10.0.0.9")), .enableTarget(gamma), .allow(gamma, .all),
+      .enableTarget(name),
     ]
     let titles = [
       "refuse logins", "remove portals", "close sessions", "remove logical units", "delete targets",
       "create targets",
       "set accounts, parameters and attributes", "add and change logical units", "clear accounts",
-      "allow initiators",
-      "add portals", "enable targets",
+      "add portals", "enable targets that let nobody in yet", "allow initiators", "enable targets",
     ]
     let state = try full()
     for changes in [inOrder, inOrder.reversed()] {
@@ -65,6 +65,13 @@ import Testing
       #expect(plan.steps.map(\.reason) == inOrder.map(\.description))
       #expect(backend.log.changes.count == inOrder.count)
     }
+  }
+
+  @Test func whatIsUnfinishedIsMadeAgain() throws {
+    var state = try full()
+    #expect(throws: Failure.self) { try plan([.createTarget(name, id: nil)], from: state) }
+    state.targets[name]?.isUnfinished = true
+    #expect(try plan([.createTarget(name, id: nil)], from: state).steps.count == 1)
   }
 
   @Test func everyChangeStandsInItsPhase() throws {

@@ -27,16 +27,35 @@ import Testing
     arguments: [
       (nil, nil, false, ["enable"]), (true, nil, false, ["enable"]), (false, nil, false, []),
       (nil, nil, true, []), (true, nil, true, []), (false, nil, true, ["disable"]),
-      (nil, true, false, []), (nil, false, false, []), (true, false, false, ["enable"]),
+      (nil, true, false, []), (nil, false, true, []), (nil, false, false, []),
+      (true, false, false, ["enable"]),
       (true, true, false, []),
       (false, true, false, ["disable"]), (false, false, true, []),
     ] as [(Bool?, Bool?, Bool, [String])])
   func enabledIsWhatIsSaid(wanted: Bool?, now: Bool?, newAreEnabled: Bool, expected: [String]) throws {
-    let state = try now.map { enabled in try live { $0.enabled = enabled } } ?? LiveState()
-    let found = try sentences([spec(alpha) { $0.enabled = wanted }], from: state) {
-      $0.newTargetsAreEnabled = newAreEnabled
+    for isOpen in [true, false] {
+      let state = try now.map { enabled in
+        try live {
+          $0.enabled = enabled
+          if isOpen { $0.initiators = [.all] }
+        }
+      }
+      let found = try sentences([spec(alpha) { $0.enabled = wanted }], from: state ?? LiveState()) {
+        $0.newTargetsAreEnabled = newAreEnabled
+      }
+      // What lets nobody in may be what a killed run left behind.
+      let isLeftBehind = wanted == nil && now == false && !newAreEnabled && !isOpen
+      let expected = isLeftBehind ? ["enable"] : expected
+      #expect(found.filter { !$0.hasPrefix("create") } == expected.map { "\($0) target \(alpha)" })
     }
-    #expect(found.filter { !$0.hasPrefix("create") } == expected.map { "\($0) target \(alpha)" })
+  }
+
+  @Test func whatIsUnfinishedIsMadeAgain() throws {
+    let state = try live { $0.isUnfinished = true }
+    #expect(
+      try sentences([spec(alpha) { $0.id = 7 }], from: state) == [
+        "create target \(alpha)", "enable target \(alpha)",
+      ])
   }
 
   @Test func whatIsNotNamedIsLeftAsItIs() throws {

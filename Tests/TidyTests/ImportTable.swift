@@ -9,14 +9,17 @@ enum ImportTable {
     "LinuxHost": ["HostInterface", "CLibAIO", "CLibKmod", "CLibUdev", "Subprocess"],
     "HostRecording": ["HostInterface", "FoundationEssentials"],
     "Simulation": ["HostInterface"],
+    "ReplicatedVolume": ["HostInterface", "FoundationEssentials"],
     "TargetCore": ["HostInterface"],
-    "StateFile": ["HostInterface", "TargetCore", "Yams", "CYaml"],
+    "StateFile": ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", "CYaml"],
     "Quartet": [
-      "HostInterface", "TargetCore", "BackendRegistry", "LinuxHost", "Logging", "FoundationEssentials",
+      "HostInterface", "ReplicatedVolume", "TargetCore", "BackendRegistry", "LinuxHost", "Logging",
+      "FoundationEssentials",
     ],
     "TargetBackendTesting": ["HostInterface", "TargetCore", "Simulation", "HostRecording", "Quartet"],
     "quartet": [
-      "HostInterface", "TargetCore", "StateFile", "Quartet", "LinuxHost", "ArgumentParser", "Logging",
+      "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Quartet", "LinuxHost",
+      "ArgumentParser", "Logging",
       "FoundationEssentials",
     ],
     "GuestProtocol": ["HostInterface"],
@@ -25,6 +28,7 @@ enum ImportTable {
     "dev": [
       "VirtualMachine",
       "HostInterface", "HostRecording", "TargetCore", "StateFile", "Quartet", "LinuxHost", "ArgumentParser",
+      "Simulation", "IETSimulator", "LIOSimulator", "SCSTSimulator", "STGTSimulator",
     ],
     "example": ["LinuxHost", "Quartet", "TargetCore", "HostInterface"],
   ]

@@ -40,6 +40,14 @@ struct GuestTests {
     try await guest.shutDown()
   }
 
+  @Test func theKernelsInitiatorIsServed() async throws {
+    let guest = try await start()
+    let bundle = try await TestBundle.run(
+      #"^VMTests\.InitiatorTests/"#, in: guest, limit: .seconds(560))
+    #expect(bundle.passed == 12)
+    try await guest.shutDown()
+  }
+
   @Test func aBundleWithoutATestOrWithASkippedOneFails() async throws {
     let guest = try await start()
     for filter in ["NoTestHasThisName", #"^VMTests\.(FormatTests/noise|GuestTests/)"#] {

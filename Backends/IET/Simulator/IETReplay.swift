@@ -7,14 +7,6 @@ import SystemPackage
 /// Session identifiers differ from run to run: where a recording and the model show sessions at the same place, the
 /// recorded identifier stands for the model's from then on.
 public struct IETReplay {
-  /// A step that the model answers otherwise.
-  public struct Difference: Sendable, Hashable, CustomStringConvertible {
-    /// The number of the step.
-    public var step: Int
-    /// What was asked, and how the answers differ.
-    public var description: String
-  }
-
   let iet: SimulatedIET
   let host: SimulatedHost
   /// The model's session identifiers by the recorded ones.
@@ -43,20 +35,25 @@ public struct IETReplay {
   /// - Throws: ``HostInterface/Failure`` with code `garbled` for a line that is no step.
   public static func differences(
     in text: String, _ version: IETVersion = .release19, unrecorded: [Int: [String]] = [:]
-  ) async throws -> [Difference] {
+  ) async throws -> [ReplayDifference] {
     var replay = IETReplay(version)
-    var list: [Difference] = []
+    var list: [ReplayDifference] = []
     for step in try RecordedStep.steps(in: text) {
       for action in unrecorded[step.seq] ?? [] {
         if let problem = try await replay.act(action) {
-          list.append(Difference(step: step.seq, description: "before it, \(action): \(problem)"))
+          list.append(ReplayDifference(step: step.seq, description: "before it, \(action): \(problem)"))
         }
       }
-      if let problem = try await replay.play(step) {
-        list.append(Difference(step: step.seq, description: "\(step.request): \(problem)"))
+      if let problem = await replay.played(step) {
+        list.append(ReplayDifference(step: step.seq, description: "\(step.request): \(problem)"))
       }
     }
     return list
+  }
+
+  /// Does one step; what cannot be done at all is a difference like any other.
+  private mutating func played(_ step: RecordedStep) async -> String? {
+    do { return try await play(step) } catch { return "it cannot be done: \(error)" }
   }
 
   /// Does one step; says how the answer differs from the recorded one.

@@ -1,3 +1,4 @@
+import HostInterface
 import TargetCore
 
 /// One item of a line of an access file.

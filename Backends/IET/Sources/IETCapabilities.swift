@@ -8,7 +8,7 @@ extension Capabilities {
   static let iet: Capabilities = {
     var able = Capabilities(luns: 0...16383)
     able.targetIDs = 1...UInt32(Int32.max)
-    able.initiatorKinds = Set(InitiatorKind.allCases)
+    able.initiatorKinds = [.all, .name, .address, .network]
     for parameter in SessionParameter.allCases { able.parameters[parameter] = parameter.domain }
     able.parameters[.maxConnections] = .number(1...1)
     able.parameters[.maxRecvDataSegmentLength] = .number(512...262_144)
@@ -22,6 +22,9 @@ extension Capabilities {
     for digest in [SessionParameter.headerDigest, .dataDigest] {
       able.parameterReadsAs[digest] = ["None,CRC32C": "None", "CRC32C,None": "CRC32C"]
     }
+    able.wildcards = .inIPv4
+    able.daemonListens = true
+    able.exclusiveStores = ["blockio"]
     able.mutualCHAP = true
     able.discoveryCHAP = true
     able.unitFields = [
@@ -37,6 +40,12 @@ extension Capabilities {
     able.fixedUnitAttributes = [IETPlanner.sectors]
     able.reservedCharacters = [","]
     able.newTargetsAreEnabled = true
+    able.attributeDefaults = [
+      "NOPInterval": ["0"],
+      "NOPTimeout": ["0"],
+      "QueuedCommands": ["32"],
+      "Wthreads": ["8"],
+    ]
     return able
   }()
 }

@@ -9,8 +9,10 @@ struct SeededGenerator: RandomNumberGenerator {
     SeededGenerator(state: getenv("SEED").flatMap { UInt64(String(cString: $0)) } ?? 20_111_205)
   }
 
-  /// How many rounds to go: those in COUNT, or a few.
-  func rounds(_ few: Int) -> Int { getenv("COUNT").flatMap { Int(String(cString: $0)) } ?? few }
+  /// How many rounds to go: a few, times the variable FACTOR.
+  func rounds(_ few: Int) -> Int {
+    few * max(1, min(getenv("FACTOR").flatMap { Int(String(cString: $0)) } ?? 1, 1_000_000))
+  }
 
   mutating func next() -> UInt64 {
     state &+= 0x9e37_79b9_7f4a_7c15

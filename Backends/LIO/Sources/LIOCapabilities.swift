@@ -7,6 +7,8 @@ extension Capabilities {
     able.initiatorKinds = [.all, .name]
     able.unitInitiators = true
     for parameter in SessionParameter.allCases { able.parameters[parameter] = parameter.domain }
+    able.wildcards = .inIPv6
+    able.exclusiveStores = ["iblock"]
     able.mutualCHAP = true
     able.discoveryCHAP = true
     able.incomingAccountLimit = 1
@@ -46,6 +48,52 @@ extension Capabilities {
     able.fixedUnitAttributes = LIOInfo.newDeviceAttributes
     able.unitAttributes.formUnion(LIOPaths.aluaAttributes)
     able.reservedCharacters = [",", "\n"]
+    // Empty where a device has its own limits, and where a field says the same.
+    able.attributeDefaults = [
+      "TargetAlias": ["LIO Target"],
+      "alua_access_state": ["0"],
+      "alua_access_type": ["3"],
+      "alua_support": ["1"],
+      "alua_write_metadata": ["0"],
+      "default_cmdsn_depth": ["64"],
+      "default_erl": ["0"],
+      "demo_mode_discovery": ["1"],
+      "emulate_3pc": ["1"],
+      "emulate_caw": ["1"],
+      "emulate_fua_write": ["1"],
+      "emulate_model_alias": ["0"],
+      "emulate_pr": ["1"],
+      "emulate_tas": ["1"],
+      "emulate_tpu": [],
+      "emulate_tpws": [],
+      "emulate_ua_intlck_ctrl": ["0"],
+      "emulate_write_cache": [],
+      "enforce_pr_isids": ["1"],
+      "fabric_prot_type": ["0"],
+      "force_pr_aptpl": ["0"],
+      "implicit_trans_secs": ["0"],
+      "is_nonrot": [],
+      "login_keys_workaround": ["1"],
+      "login_timeout": ["15"],
+      "max_unmap_block_desc_count": [],
+      "max_unmap_lba_count": [],
+      "max_write_same_len": [],
+      "netif_timeout": ["2"],
+      "nonop_delay_msecs": ["100"],
+      "optimal_sectors": [],
+      "pgr_support": ["1"],
+      "pi_prot_type": ["0"],
+      "pi_prot_verify": ["0"],
+      "preferred": ["0"],
+      "prod_mode_write_protect": ["0"],
+      "queue_depth": [],
+      "t10_pi": ["0"],
+      "tpg_enabled_sendtargets": ["1"],
+      "trans_delay_msecs": ["0"],
+      "unmap_granularity": [],
+      "unmap_granularity_alignment": [],
+      "unmap_zeroes_data": [],
+    ]
     return able
   }()
 }

@@ -35,6 +35,17 @@ extension Capabilities {
     ]
     able.reservedCharacters = [","]
     able.newTargetsAreEnabled = true
+    // How the backing is opened follows from the cache.
+    able.attributeDefaults = [
+      "InitiatorRecvDataSegmentLength": ["262144"],
+      "MaxOutstandingUnexpectedPDUs": ["0"],
+      "MaxQueueCmd": ["128"],
+      "RDMAExtensions": ["Yes"],
+      "TargetRecvDataSegmentLength": ["262144"],
+      "bsoflags": [],
+      "nop_count": ["0"],
+      "nop_interval": ["0"],
+    ]
     return able
   }()
 }

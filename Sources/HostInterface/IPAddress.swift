@@ -1,5 +1,4 @@
 import Glibc
-import HostInterface
 
 /// An IPv4 or IPv6 address, an IPv6 one with the zone of a link-local address where it has one.
 public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
@@ -32,7 +31,7 @@ public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     self.zone = zone
   }
 
-  init(bytes: [UInt8]) {
+  package init(bytes: [UInt8]) {
     self.bytes = bytes
     zone = nil
   }

@@ -1,10 +1,9 @@
 import HostInterface
-import LIOSimulator
 import Simulation
 import SystemPackage
 
 /// Plays a recording of the real kernel into the model, and says where the model answers otherwise.
-struct Player {
+public struct LIOReplay {
   let lio = SimulatedLIO(isReady: false)
   let host: SimulatedHost
   private var sessions: [String: Int] = [:]
@@ -14,8 +13,36 @@ struct Player {
     host.addDirectory("/srv/lio")
   }
 
+  /// The steps of a recording that the model answers otherwise.
+  ///
+  /// - Parameters:
+  ///   - text: The recording, a JSON object a line.
+  ///   - passedOver: The operations, and the ends of paths, that are not played at all.
+  /// - Throws: ``HostInterface/Failure`` with code `garbled` for a line that is no step.
+  public static func differences(in text: String, passingOver passedOver: Set<String> = []) async throws
+    -> [ReplayDifference]
+  {
+    var replay = LIOReplay()
+    var list: [ReplayDifference] = []
+    for entry in try RecordedEntry.entries(in: text) {
+      let path = entry.path ?? ""
+      if passedOver.contains(where: { $0 == entry.op || ($0.hasPrefix("/") && path.hasSuffix($0)) }) {
+        continue
+      }
+      let problem: String?
+      do { problem = try await replay.play(entry) } catch { problem = "it cannot be done: \(error)" }
+      if let problem {
+        let words = [entry.op, entry.path, entry.data?.debugDescription] + (entry.argv ?? [])
+        list.append(
+          ReplayDifference(
+            step: entry.seq, description: "\(words.compactMap { $0 }.joined(separator: " ")): \(problem)"))
+      }
+    }
+    return list
+  }
+
   /// Does one step; how the answer differs from the recorded one, or nil.
-  mutating func play(_ entry: RecordedEntry) async throws -> String? {
+  private mutating func play(_ entry: RecordedEntry) async throws -> String? {
     let path = FilePath(entry.path ?? "")
     switch entry.op {
     case "mkdir": return compare(entry) { try host.createDirectory(path) }

@@ -1,0 +1,49 @@
+import HostInterface
+
+/// What DRBD keeps on a disk beside the data, computed before anything is touched.
+///
+/// Source: drbdmeta.c, bm_bytes() and re_initialize_md_offsets(): a superblock of 4 KiB, an activity log of 32 KiB, and
+/// a bitmap of one bit for each 4 KiB of the disk and peer, in whole blocks of 4 KiB: 32 KiB a GiB.
+public struct MetadataSize: Sendable, Hashable {
+  private static let superblock: UInt64 = 4 << 10
+  private static let activityLog: UInt64 = 32 << 10
+  private static let block: UInt64 = 4 << 10
+  /// The greatest disk that drbdmeta takes: 1 PiB.
+  public static let diskLimit: UInt64 = 1 << 50
+  /// How far an internal metadata area is from the end of the disk at most: the disk is used in whole blocks of 4 KiB.
+  private static let alignment: UInt64 = 4 << 10
+
+  /// The bytes that the metadata takes.
+  public let bytes: UInt64
+  /// The bytes that are left for data when the metadata is inside.
+  public let usable: UInt64
+
+  /// The metadata for a disk of so many bytes.
+  ///
+  /// - Parameters:
+  ///   - disk: The size of the disk in bytes.
+  ///   - peers: The number of other nodes that 9 keeps a bitmap for; 8.4 has one.
+  /// - Throws: ``Failure`` with code `invalid` when nothing would be left for data, or the disk is over 1 PiB.
+  public init(disk: UInt64, peers: UInt64 = 1) throws {
+    guard disk <= Self.diskLimit else {
+      throw Failure(
+        .invalid, "disk of \(disk) bytes", "is larger than DRBD takes (\(Self.diskLimit) bytes, 1 PiB)")
+    }
+    guard (1...31).contains(peers) else {
+      throw Failure(.invalid, "metadata for \(peers) peers", "cannot be made, 1 to 31 are allowed")
+    }
+    let bits = Self.aligned((disk + Self.block - 1) / Self.block, to: 64)
+    bytes = Self.superblock + Self.activityLog + Self.aligned(bits / 8 * peers, to: Self.block)
+    let end = disk / Self.alignment * Self.alignment
+    guard bytes < end else {
+      throw Failure(
+        .invalid, "disk of \(disk) bytes", "is too small: the metadata of DRBD takes \(bytes) bytes of it",
+        remedy: "use a disk of at least 1 MiB")
+    }
+    usable = end - bytes
+  }
+
+  private static func aligned(_ number: UInt64, to step: UInt64) -> UInt64 {
+    (number + step - 1) / step * step
+  }
+}

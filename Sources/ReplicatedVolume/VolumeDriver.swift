@@ -1,0 +1,103 @@
+import HostInterface
+
+/// Replicated volumes by DRBD and LVM: reads what is there, and makes changes by plans.
+///
+/// ```swift
+/// let volumes = VolumeDriver(on: LocalHost())
+/// try await volumes.perform([.promote(try ResourceName("vg1"))])
+/// ```
+public struct VolumeDriver: Sendable {
+  /// The machine.
+  public let host: any Host
+
+  /// A driver of a machine.
+  public init(on host: any Host) { self.host = host }
+
+  /// How changes are made.
+  public struct Options: Sendable {
+    /// How long to wait for another Quartet.
+    public var lockLimit = Duration.seconds(30)
+    /// How long to wait until the state shows what was done.
+    public var settleLimit = Duration.seconds(10)
+    /// Whether to stop before anything is touched.
+    public var dryRun = false
+    /// Called before each step.
+    public var observe: @Sendable (ExecutionEvent) -> Void = { _ in }
+
+    /// The changes are made, and at most 30 s are spent on the lock.
+    public init() {}
+  }
+
+  /// What would be done.
+  public struct Proposal: Sendable {
+    /// The changes that are not so yet.
+    public var changes: [VolumeChange]
+    /// The steps that make them.
+    public var plan: Plan
+    /// What the reader should know before.
+    public var warnings: [String]
+  }
+
+  /// Makes changes, each after those before it: checks it, plans it, runs the plan, and reads back what it did.
+  ///
+  /// A change that fails is undone by itself; those before it stay, and the failure says which they were. In a dry
+  /// run every change is planned from the state as it is.
+  ///
+  /// - Throws: ``Failure``.
+  @discardableResult
+  public func perform(_ changes: [VolumeChange], options: Options = Options()) async throws -> Proposal {
+    let lock = options.dryRun ? nil : try await host.lock("volume", limit: options.lockLimit)
+    defer { lock?.release() }
+    var done = Proposal(changes: [], plan: Plan(), warnings: [])
+    for change in changes {
+      do {
+        let proposal = try await perform(change, options)
+        if !proposal.plan.isEmpty { done.changes.append(change) }
+        done.plan.stages += proposal.plan.stages
+        done.warnings += proposal.warnings
+      } catch var failure as Failure {
+        if !done.changes.isEmpty, !options.dryRun {
+          let before = done.changes.map(\.description).joined(separator: "; ")
+          failure.remedy = (failure.remedy.map { $0 + "; " } ?? "") + "done before it, and kept: \(before)"
+        }
+        throw failure
+      }
+    }
+    return done
+  }
+
+  private func perform(_ change: VolumeChange, _ options: Options) async throws -> Proposal {
+    let state = try await read()
+    let planner = VolumePlanner(
+      state: state, facts: try await facts(for: change), hasUdev: hasUdev,
+      filter: change == .applyFilter ? try await filterFile() : nil)
+    let (steps, warnings) = try planner.steps(for: change)
+    let plan = Plan(
+      stages: steps.isEmpty
+        ? []
+        : [Stage(title: change.description, chains: [Chain(subject: change.description, steps: steps)])])
+    if !options.dryRun, !plan.isEmpty {
+      try await Executor(judge: Self.judge, observe: options.observe).run(plan, on: host)
+      try await prove(change, limit: options.settleLimit)
+    }
+    return Proposal(changes: [change], plan: plan, warnings: warnings)
+  }
+
+  /// Reads back until the change is seen.
+  private func prove(_ change: VolumeChange, limit: Duration) async throws {
+    var left = limit
+    var interval = Duration.milliseconds(20)
+    while true {
+      guard let missing = change.missing(in: try await read()) else { return }
+      guard left > .zero else {
+        throw Failure(
+          .notTaken, change.description, "was reported as done, but reading back shows otherwise",
+          answer: missing,
+          remedy: "look for another program that changes it, then run the command again")
+      }
+      try await host.sleep(interval)
+      left -= interval
+      interval = min(interval * 2, .milliseconds(500))
+    }
+  }
+}

@@ -1,0 +1,187 @@
+import ArgumentParser
+import HostInterface
+import ReplicatedVolume
+
+struct PoolCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pool", abstract: "Manages pools of extents and the volumes in them, with LVM.",
+    discussion: "A volume is written POOL/VOLUME, and its device is /dev/POOL/VOLUME.",
+    subcommands: [
+      List.self, Map.self, Filter.self, Create.self, Extend.self, Reduce.self, Remove.self, Activate.self,
+      Deactivate.self, CreateVolume.self, SnapshotVolume.self, ExtendVolume.self, ReduceVolume.self,
+      RenameVolume.self, RemoveVolume.self,
+    ])
+
+  /// What LVM has.
+  static func pools(_ driver: VolumeDriver) async throws -> PoolState {
+    guard let pools = try await driver.read().pools else {
+      throw Failure(.unavailable, "pools", "cannot be shown: LVM is not installed", remedy: "install lvm2")
+    }
+    return pools
+  }
+
+  struct List: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "list", abstract: "Lists the pools and their volumes.",
+      discussion: "A pool on a resource is seen only where that is primary.\n\nEXAMPLE\n  quartet pool list")
+    @OptionGroup var common: VolumeOptions
+
+    func run() async throws {
+      let pools = try await PoolCommand.pools(common.driver).pools
+      if common.json { return Output.json(pools.map(PoolDocument.init)) }
+      Output.table(
+        ["POOL", "VOLUME", "SIZE", "FREE", "LAYOUT", "STATE", "ON"],
+        pools.flatMap { pool in
+          [
+            [
+              pool.name, "-", shownBytes(pool.extents * pool.extentSize),
+              shownBytes(pool.free * pool.extentSize),
+              "\(pool.extents) x \(shownBytes(pool.extentSize))", "-",
+              pool.devices.map { $0.device + ($0.isMissing ? " (missing)" : "") }.joined(separator: ","),
+            ]
+          ] + pool.volumes.filter { !$0.isHidden }.map { row($0, in: pool) }
+        })
+    }
+
+    private func row(_ volume: Pool.Volume, in pool: Pool) -> [String] {
+      let used = volume.usedPercent.map { "\(Int($0.rounded()))% used" } ?? "-"
+      let place = volume.origin.map { "snapshot of \($0)" } ?? volume.thinPool ?? "-"
+      return [
+        pool.name, volume.name, shownBytes(volume.size), used, volume.layout,
+        volume.isOpen ? "open" : volume.isActive ? "active" : "inactive", place,
+      ]
+    }
+  }
+
+  struct Map: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "map", abstract: "Shows which extents of which device belong to which volume.",
+      discussion: "EXAMPLE\n  quartet pool map vg1")
+    @OptionGroup var common: VolumeOptions
+    @Argument(help: "The pool.") var name: String
+
+    func run() async throws {
+      let name = try PoolName(name)
+      guard let pool = try await PoolCommand.pools(common.driver)[name] else {
+        throw Failure(
+          .notFound, "pool \(name)", "does not exist, or is not visible here",
+          remedy: "see `quartet pool list`")
+      }
+      if common.json { return Output.json(PoolDocument(pool)) }
+      Output.table(
+        ["DEVICE", "FIRST", "LAST", "EXTENTS", "VOLUME"],
+        pool.map.map { segment in
+          [
+            segment.device, "\(segment.start)", "\(segment.start + segment.count - min(segment.count, 1))",
+            "\(segment.count)", segment.volume ?? "free",
+          ]
+        })
+    }
+  }
+
+  struct Filter: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "filter", abstract: "Shows or applies what keeps LVM off the disks below DRBD.",
+      discussion: """
+        LVM that sees such a disk may activate a stale copy of a pool, after which DRBD cannot use the disk. The
+        filter lets DRBD's devices in and the physical volumes that are in use now; a new disk for LVM has to be
+        added to it. It is written to /etc/lvm/lvmlocal.conf.
+
+        EXAMPLE
+          quartet pool filter --apply
+        """)
+    @OptionGroup var common: VolumeOptions
+    @OptionGroup var change: VolumeChangeOptions
+    @Flag(help: "Write it.") var apply = false
+
+    func run() async throws {
+      if apply { return try await change.perform(common, [.applyFilter]) }
+      let state = try await common.driver.read()
+      let disks = state.unfiltered.values.flatMap { $0 }.sorted().map(\.description)
+      if common.json { return Output.json(["unfiltered": disks]) }
+      if disks.isEmpty { return Report.message("quartet: LVM looks at no disk below DRBD") }
+      Report.warning("LVM looks at \(disks.joined(separator: ", ")), below DRBD; --apply writes:")
+      Output.text(VolumeDriver.filter(for: state))
+    }
+  }
+
+  struct Create: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "create", abstract: "Makes a pool of devices.",
+      discussion: "EXAMPLE\n  quartet pool create vg1 /dev/drbd0")
+    @OptionGroup var common: VolumeOptions
+    @OptionGroup var change: VolumeChangeOptions
+    @Option(help: "The size of an extent, a power of 2 such as 4M, which is LVM's own choice.")
+    var extentSize: String?
+    @Argument(help: "The pool.") var name: String
+    @Argument(help: "The devices.") var devices: [String]
+
+    func run() async throws {
+      let devices = try devices.map { try DevicePath($0) }
+      try await change.perform(
+        common, [.createPool(PoolName(name), devices, extentSize: try extentSize.map(byteCount))])
+    }
+  }
+
+  struct Extend: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "extend", abstract: "Adds devices to a pool.",
+      discussion: "EXAMPLE\n  quartet pool extend vg1 /dev/drbd1")
+    @OptionGroup var common: VolumeOptions
+    @OptionGroup var change: VolumeChangeOptions
+    @Argument(help: "The pool.") var name: String
+    @Argument(help: "The devices.") var devices: [String]
+
+    func run() async throws {
+      try await change.perform(common, devices.map { .extendPool(try PoolName(name), try DevicePath($0)) })
+    }
+  }
+
+  struct Reduce: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "reduce", abstract: "Takes a device that holds nothing out of a pool.",
+      discussion: "EXAMPLE\n  quartet pool reduce vg1 /dev/drbd1")
+    @OptionGroup var common: VolumeOptions
+    @OptionGroup var change: VolumeChangeOptions
+    @Argument(help: "The pool.") var name: String
+    @Argument(help: "The device.") var device: String
+
+    func run() async throws {
+      try await change.perform(common, [.reducePool(PoolName(name), DevicePath(device))])
+    }
+  }
+
+  struct Remove: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "remove", abstract: "Removes a pool without volumes.",
+      discussion: "EXAMPLE\n  quartet pool remove vg1")
+    @OptionGroup var common: VolumeOptions
+    @OptionGroup var change: VolumeChangeOptions
+    @Argument(help: "The pool.") var name: String
+
+    func run() async throws { try await change.perform(common, [.removePool(PoolName(name))]) }
+  }
+
+  struct Activate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "activate", abstract: "Makes the block devices of a pool's volumes.",
+      discussion:
+        "`quartet volume promote` does it for a pool on a resource.\n\nEXAMPLE\n  quartet pool activate vg1")
+    @OptionGroup var common: VolumeOptions
+    @OptionGroup var change: VolumeChangeOptions
+    @Argument(help: "The pool.") var name: String
+
+    func run() async throws { try await change.perform(common, [.activate(PoolName(name))]) }
+  }
+
+  struct Deactivate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "deactivate", abstract: "Takes the block devices of a pool's volumes away.",
+      discussion: "EXAMPLE\n  quartet pool deactivate vg1")
+    @OptionGroup var common: VolumeOptions
+    @OptionGroup var change: VolumeChangeOptions
+    @Argument(help: "The pool.") var name: String
+
+    func run() async throws { try await change.perform(common, [.deactivate(PoolName(name))]) }
+  }
+}

@@ -1,0 +1,144 @@
+import ArgumentParser
+import HostInterface
+import LinuxHost
+import Quartet
+import ReplicatedVolume
+import TargetCore
+
+/// The commands about one volume of a pool.
+extension PoolCommand {
+  struct CreateVolume: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "create-volume", abstract: "Makes a volume.",
+      discussion: """
+        EXAMPLES
+          quartet pool create-volume vg1/lun1 --size 10G
+          quartet pool create-volume vg1/thin --size 100G --thin-pool
+          quartet pool create-volume vg1/lun2 --size 50G --from thin
+        """)
+    @OptionGroup var common: VolumeOptions
+    @OptionGroup var change: VolumeChangeOptions
+    @OptionGroup var size: SizeOptions
+    @Flag(help: "Make a pool of blocks for thin volumes.") var thinPool = false
+    @Option(help: "Take blocks from this thin pool as they are written.") var from: String?
+    @Argument(help: "POOL/VOLUME.") var path: String
+
+    func run() async throws {
+      let path = try VolumePath(path)
+      let size = try size.required()
+      guard let from else {
+        return try await change.perform(
+          common, [thinPool ? .createThinPool(path, size) : .createVolume(path, size)])
+      }
+      guard !thinPool, case .bytes(let bytes) = size else {
+        throw Failure(
+          .invalid, "volume \(path)", "is to be thin, and needs --size and no --thin-pool",
+          remedy: "see `quartet pool create-volume --help`")
+      }
+      try await change.perform(common, [.createThinVolume(path, from: VolumeName(from), bytes: bytes)])
+    }
+  }
+
+  struct SnapshotVolume: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "snapshot", abstract: "Makes a snapshot of a volume.",
+      discussion: """
+        The size is how much may change while it exists; a snapshot of a thin volume has none.
+
+        EXAMPLE
+          quartet pool snapshot vg1/before lun1 --size 1G
+        """)
+    @OptionGroup var common: VolumeOptions
+    @OptionGroup var change: VolumeChangeOptions
+    @OptionGroup var size: SizeOptions
+    @Argument(help: "The snapshot, POOL/VOLUME.") var path: String
+    @Argument(help: "The volume of the same pool.") var origin: String
+
+    func run() async throws {
+      try await change.perform(
+        common, [.snapshot(VolumePath(path), of: VolumeName(origin), try size.chosen())])
+    }
+  }
+
+  struct ExtendVolume: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "extend-volume", abstract: "Grows a volume to a size.",
+      discussion: """
+        Logical units that export it show the new size at once, whichever implementation has them.
+
+        EXAMPLE
+          quartet pool extend-volume vg1/lun1 --size 20G
+        """)
+    @OptionGroup var common: VolumeOptions
+    @OptionGroup var change: VolumeChangeOptions
+    @OptionGroup var size: SizeOptions
+    @Argument(help: "POOL/VOLUME.") var path: String
+
+    func run() async throws {
+      let path = try VolumePath(path)
+      try await change.perform(common, [.extendVolume(path, try size.required())])
+      if !change.dryRun { try await resizeUnits(on: path) }
+    }
+
+    /// Tells every implementation that runs and exports the volume.
+    private func resizeUnits(on path: VolumePath) async throws {
+      let backing = try Backing(path: path.device)
+      for descriptor in ImplementationChoice.all {
+        let implementation = try Implementation(descriptor, on: LocalHost())
+        guard await implementation.backend.probe(implementation.host).running else { continue }
+        let targets = try await implementation.read().targets.values
+        let units = targets.flatMap { target in
+          target.units.values.filter { $0.backing == backing }.map { Change.resizeUnit(target.name, $0.lun) }
+        }
+        guard !units.isEmpty else { continue }
+        try await implementation.perform(units)
+        Output.list(units)
+      }
+    }
+  }
+
+  struct ReduceVolume: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "reduce-volume", abstract: "Shrinks a volume to a size.",
+      discussion: """
+        What is behind that size is lost, so that it needs --force; a volume that is open is refused.
+
+        EXAMPLE
+          quartet pool reduce-volume vg1/lun1 --size 5G --force
+        """)
+    @OptionGroup var common: VolumeOptions
+    @OptionGroup var change: VolumeChangeOptions
+    @OptionGroup var size: SizeOptions
+    @Flag(help: "Lose what is behind the size.") var force = false
+    @Argument(help: "POOL/VOLUME.") var path: String
+
+    func run() async throws {
+      try await change.perform(common, [.reduceVolume(VolumePath(path), try size.required(), force: force)])
+    }
+  }
+
+  struct RenameVolume: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "rename-volume", abstract: "Gives a volume another name in its pool.",
+      discussion: "EXAMPLE\n  quartet pool rename-volume vg1/lun1 database")
+    @OptionGroup var common: VolumeOptions
+    @OptionGroup var change: VolumeChangeOptions
+    @Argument(help: "POOL/VOLUME.") var path: String
+    @Argument(help: "The new name.") var name: String
+
+    func run() async throws {
+      try await change.perform(common, [.renameVolume(VolumePath(path), to: VolumeName(name))])
+    }
+  }
+
+  struct RemoveVolume: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "remove-volume", abstract: "Removes a volume with all that is on it.",
+      discussion: "A volume that is open is refused.\n\nEXAMPLE\n  quartet pool remove-volume vg1/lun1")
+    @OptionGroup var common: VolumeOptions
+    @OptionGroup var change: VolumeChangeOptions
+    @Argument(help: "POOL/VOLUME.") var path: String
+
+    func run() async throws { try await change.perform(common, [.removeVolume(VolumePath(path))]) }
+  }
+}
