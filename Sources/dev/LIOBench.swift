@@ -196,22 +196,22 @@ struct LIOBench {
 
   /// rtslib, as programs in Python use it.
   private static let rtslib = """
-    import sys
-    import rtslib_fb as rtslib
+    from sys import argv
+    from rtslib_fb import FabricModule, FileIOStorageObject, LUN, NetworkPortal, Target, TPG
 
-    directory, targets, units = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    fabric = rtslib.FabricModule("iscsi")
+    directory, targets, units = argv[1], int(argv[2]), int(argv[3])
+    fabric = FabricModule("iscsi")
     for number in range(1, targets + 1):
-        group = rtslib.TPG(rtslib.Target(fabric, f"iqn.2011-12.com.example:bench{number}"), 1)
+        group = TPG(Target(fabric, f"iqn.2011-12.com.example:bench{number}"), 1)
         for lun in range(1, units + 1):
             identity = f"{number:08x}{lun:08x}"
             path = f"{directory}/{number}-{lun}.img"
-            store = rtslib.FileIOStorageObject(identity, path, 1 << 20, wwn=identity, write_back=False)
-            rtslib.LUN(group, lun, store)
+            store = FileIOStorageObject(identity, path, 1 << 20, wwn=identity, write_back=False)
+            LUN(group, lun, store)
         for attribute, value in ("demo_mode_write_protect", 0), ("cache_dynamic_acls", 1), ("generate_node_acls", 1):
             group.set_attribute(attribute, value)
         group.enable = True
-        rtslib.NetworkPortal(group, "127.0.0.1", 3260)
+        NetworkPortal(group, "127.0.0.1", 3260)
 
     """
 
