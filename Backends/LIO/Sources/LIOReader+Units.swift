@@ -115,7 +115,7 @@ extension LIOReader {
       } else {
         let isProtected = protections.allSatisfy { $0 }
         // The device itself may be read-only, which was not looked at.
-        let isUnknown = unit.backing == .unread && unit.store == "iblock" && !isProtected
+        let isUnknown = unit.backing == .unread && !isProtected
         target.units[lun]?.readOnly = isUnknown ? nil : isProtected
         if Set(protections).count > 1 {
           state.remarks.append(
