@@ -66,6 +66,9 @@ let package = Package(
       ]),
     library("HostRecording", ["HostInterface", system]),
     library("Simulation", ["HostInterface", system]),
+    library("BlockEngine", ["HostInterface"]),
+    library("ExtentPool", ["BlockEngine", "HostInterface"]),
+    library("BlockSimulation", ["BlockEngine", "HostInterface"]),
     library("TargetCore", ["HostInterface"]),
     .target(
       name: "StateFile", dependencies: ["HostInterface", "TargetCore", "Yams", system],
@@ -99,6 +102,8 @@ let package = Package(
     tests("LinuxHostTests", ["HostInterface", "LinuxHost", system]),
     tests("HostRecordingTests", ["HostInterface", "HostRecording", "Simulation", system]),
     tests("SimulationTests", ["HostInterface", "Simulation", system]),
+    tests("BlockEngineTests", ["BlockEngine", "BlockSimulation", "HostInterface"]),
+    tests("ExtentPoolTests", ["BlockEngine", "BlockSimulation", "ExtentPool", "HostInterface"]),
     tests("TargetCoreTests", ["HostInterface", "TargetCore"]),
     tests("StateFileTests", ["HostInterface", "TargetCore", "StateFile", "Yams", system]),
     tests(

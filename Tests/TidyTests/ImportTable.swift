@@ -9,6 +9,9 @@ enum ImportTable {
     "LinuxHost": ["HostInterface", "CLibAIO", "CLibKmod", "CLibUdev", "Subprocess"],
     "HostRecording": ["HostInterface", "FoundationEssentials"],
     "Simulation": ["HostInterface"],
+    "BlockEngine": ["HostInterface"],
+    "ExtentPool": ["BlockEngine", "HostInterface"],
+    "BlockSimulation": ["BlockEngine", "HostInterface"],
     "TargetCore": ["HostInterface"],
     "StateFile": ["HostInterface", "TargetCore", "Yams", "CYaml"],
     "Quartet": [
