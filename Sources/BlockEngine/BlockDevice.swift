@@ -13,7 +13,7 @@ package enum BlockRequest {
   /// Makes a range read as zeroes.
   case writeZeroes(offset: Int, count: Int, durable: Bool)
 
-  /// The bytes that are concerned; empty for a flush. A range that overflows is nil.
+  /// The bytes that are concerned, empty for a flush; nil for a range that overflows.
   package var range: Range<Int>? {
     switch self {
     case .read(let offset, let buffer), .write(let offset, let buffer, _):

@@ -9,6 +9,27 @@ package protocol EngineClock: AnyObject {
   func schedule(after delay: Duration, _ body: @escaping () -> Void) -> ScheduledCall
 }
 
+extension EngineClock {
+  /// Starts something, and gives up after a limit of time; what it answers later is not heard.
+  func limited(
+    _ limit: Duration, _ subject: String, _ start: (@escaping (Failure?) -> Void) -> Void,
+    _ completion: @escaping (Failure?) -> Void
+  ) {
+    var isAnswered = false
+    let timer = schedule(after: limit) {
+      guard !isAnswered else { return }
+      isAnswered = true
+      completion(Failure(.timedOut, subject, "it did not answer for \(limit)"))
+    }
+    start { failure in
+      guard !isAnswered else { return }
+      isAnswered = true
+      timer.cancel()
+      completion(failure)
+    }
+  }
+}
+
 /// A call that is to come.
 package final class ScheduledCall {
   /// What is called; nil once it was called or cancelled.

@@ -154,7 +154,9 @@ package final class SimulatedDisk: BlockDevice {
     for work in waiting { work() }
   }
 
-  /// Power is lost and comes back. Requests in flight never complete, and any part of them may have been done.
+  /// Power is lost and comes back.
+  ///
+  /// Requests in flight never complete, and any part of them may have been done.
   package func losePower() {
     // In the order of their numbers, since the order of a dictionary is no part of a seed.
     for (_, request) in inFlight.sorted(by: { $0.key < $1.key }) where condition != .dead {

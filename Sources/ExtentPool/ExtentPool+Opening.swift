@@ -66,6 +66,16 @@ extension ExtentPool {
   package static func open(
     on device: any BlockDevice, _ completion: @escaping (Result<ExtentPool, Failure>) -> Void
   ) {
+    // A record that an earlier user left in a cache could be lost after one that follows it is durable.
+    device.submit(.flush) { failure in
+      if let failure { return completion(.failure(failure)) }
+      openFlushed(device, completion)
+    }
+  }
+
+  private static func openFlushed(
+    _ device: any BlockDevice, _ completion: @escaping (Result<ExtentPool, Failure>) -> Void
+  ) {
     readLabel(device) { result in
       switch result {
       case .failure(let failure): completion(.failure(failure))

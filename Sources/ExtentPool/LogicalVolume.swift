@@ -7,8 +7,9 @@ import HostInterface
 package final class LogicalVolume: BlockDevice {
   private let pool: ExtentPool
   let id: UInt64
-  /// The extent that is being moved: requests to it wait. Reads as well, or one could see what the extent that
-  /// becomes free holds for its next owner.
+  /// The extent that is being moved, to which requests wait.
+  ///
+  /// Reads as well, or one could see what the extent that becomes free holds for its next owner.
   private var moving: UInt32?
   private var held: [(BlockRequest, (Failure?) -> Void)] = []
   /// Requests in flight that began before the last move did, and those since.

@@ -1,4 +1,6 @@
-/// One change of a pool: what a record of the log holds. Applying the same changes in order gives the same state.
+/// One change of a pool, which is what a record of the log holds.
+///
+/// Applying the same changes in order gives the same state.
 enum PoolChange {
   case create(id: UInt64, VolumeName, [ExtentRun])
   case extend(id: UInt64, [ExtentRun])
