@@ -83,6 +83,8 @@ let package = Package(
       dependencies: ["HostInterface", "TargetCore", "StateFile", "Quartet", arguments, log, system],
       path: "Sources/quartet", swiftSettings: settings),
     .executableTarget(name: "bench-floor"),
+    .executableTarget(
+      name: "simulate", dependencies: ["BlockEngine", "BlockSimulation"], swiftSettings: settings),
     library("GuestProtocol", ["HostInterface"]),
     .executableTarget(
       name: "guest-agent", dependencies: ["GuestProtocol", "HostInterface", system], swiftSettings: settings),

@@ -72,7 +72,8 @@ struct ActivityLog {
   }
 
   /// Reads a slot; nil when it is torn, or was never written.
-  static func decoded(_ bytes: UnsafeMutableRawBufferPointer) -> (extents: [UInt32], sequence: UInt64)? {
+  static func decoded(_ block: BlockBuffer) -> (extents: [UInt32], sequence: UInt64)? {
+    let bytes = block.bytes
     let count = Int(bytes.get(UInt32.self, at: 12))
     guard bytes.prefix(12).elementsEqual(magic), count <= limit,
       bytes.get(UInt32.self, at: 24) == Checksum.crc32c(bytes, 12..<32 + 4 * count, without: 24)

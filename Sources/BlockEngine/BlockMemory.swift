@@ -40,7 +40,7 @@ package struct BlockBuffer {
     self.count = count
   }
 
-  /// The bytes themselves; valid as long as this buffer is kept.
+  /// The bytes themselves, valid as long as this buffer is kept: it must have a name.
   package var bytes: UnsafeMutableRawBufferPointer {
     UnsafeMutableRawBufferPointer(start: memory.base + offset, count: count)
   }

@@ -118,7 +118,8 @@ struct DirtyBitmap {
   /// A sector that is damaged counts as all set, which costs time only.
   ///
   /// - Returns: How many sectors were damaged.
-  mutating func merge(_ page: Int, _ bytes: UnsafeMutableRawBufferPointer) -> Int {
+  mutating func merge(_ page: Int, _ block: BlockBuffer) -> Int {
+    let bytes = block.bytes
     var damaged = 0
     for sector in 0..<8 {
       let start = 512 * sector

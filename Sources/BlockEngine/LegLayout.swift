@@ -33,11 +33,12 @@ struct LegLayout: Equatable {
   /// The most bytes of data that a leg of this size can hold; zero or less when it is too small.
   static func largestDataSize(legSize: Int) -> Int {
     let room = (legSize & ~4095) - tail
-    guard room > 2 * block else { return 0 }
+    guard room >= 2 * block else { return 0 }
     var blocks = room / block
     while blocks > 0, (blocks + pageCount(blocks: blocks)) * block > room {
       blocks -= max(1, (blocks + pageCount(blocks: blocks)) - room / block)
     }
+    while (blocks + 1 + pageCount(blocks: blocks + 1)) * block <= room { blocks += 1 }
     return blocks * block
   }
 }

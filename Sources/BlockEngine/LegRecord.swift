@@ -40,7 +40,8 @@ struct LegRecord: Equatable {
     self.history = history
   }
 
-  init?(_ bytes: UnsafeMutableRawBufferPointer) {
+  init?(_ block: borrowing BlockBuffer) {
+    let bytes = block.bytes
     guard bytes.count >= 512, bytes.prefix(12).elementsEqual(Self.magic),
       bytes.get(UInt32.self, at: 508) == Checksum.crc32c(bytes, 0..<512, without: 508),
       bytes.get(UInt32.self, at: 12) == Self.version,

@@ -36,7 +36,7 @@ extension Mirror {
     }
     guard dataSize > 0 else {
       let name = devices.first { LegLayout.largestDataSize(legSize: $0.size) <= 0 }?.name ?? "mirror"
-      return completion(Failure(.invalid, name, "it is too small for a leg: 32 KiB are needed at least"))
+      return completion(Failure(.invalid, name, "it is too small for a leg: 24 KiB are needed at least"))
     }
     let generation = GenerationHistory(generations: [random()], covered: 0, behind: 0)
     let records = devices.enumerated().map { index, device in
@@ -101,7 +101,7 @@ extension Mirror {
       if let failure { return completion(.failure(failure)) }
       var newest: LegRecord?
       for (copy, block) in blocks.enumerated() {
-        guard var record = LegRecord(block.1.bytes), record.layout.legSize == layout.legSize,
+        guard var record = LegRecord(block.1), record.layout.legSize == layout.legSize,
           newest.map({ $0.sequence < record.sequence }) ?? true
         else { continue }
         record.copy = copy

@@ -70,10 +70,10 @@ extension Mirror {
     let read = Completion { failure in
       if let failure { return completion(.failure(failure)) }
       var bitmap = DirtyBitmap(blockCount: reference.layout.blockCount)
-      for (page, block) in pages { _ = bitmap.merge(page, block.bytes) }
+      for (page, block) in pages { _ = bitmap.merge(page, block) }
       var log = ActivityLog(capacity: options.activityLogCapacity)
       for (place, record) in records.enumerated() {
-        for slot in slots[place].compactMap({ ActivityLog.decoded($0.1.bytes) }) {
+        for slot in slots[place].compactMap({ ActivityLog.decoded($0.1) }) {
           log.sequence = max(log.sequence, slot.sequence)
           guard assembly.isAfterCrash, record.history.current == reference.history.current else { continue }
           for extent in slot.extents {
@@ -168,7 +168,7 @@ extension Mirror {
     if let failure { return completion(failure) }
     do {
       let (record, need) = try check(found, of: device, discard: discard)
-      for slot in slots.compactMap({ ActivityLog.decoded($0.bytes) }) {
+      for slot in slots.compactMap({ ActivityLog.decoded($0) }) {
         log.sequence = max(log.sequence, slot.sequence)
       }
       let leg = MirrorLeg(device, record, .syncTarget)

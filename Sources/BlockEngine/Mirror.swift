@@ -160,9 +160,10 @@ package final class Mirror: BlockDevice {
       let places = leg.record.layout.superblockOffsets
       let end = all.expect()
       // The copy that is known to be good is overwritten when the other one is.
-      let (first, second) = (places[1 - leg.record.copy], places[leg.record.copy])
+      let isSingle = options.defects.contains(.singleSuperblock)
+      let (first, second) = (places[isSingle ? 0 : 1 - leg.record.copy], places[leg.record.copy])
       send(.write(offset: first, block, durable: true), to: leg) { [self] isDone in
-        guard isDone, !options.defects.contains(.singleSuperblock) else { return end(nil) }
+        guard isDone, !isSingle else { return end(nil) }
         send(.write(offset: second, block, durable: true), to: leg) { _ in end(nil) }
       }
     }

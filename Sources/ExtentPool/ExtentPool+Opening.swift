@@ -120,7 +120,7 @@ extension ExtentPool {
     }
     device.submit(.read(offset: 0, first)) { failure in
       if let failure { return completion(.failure(failure)) }
-      if let layout = PoolLayout(label: first.bytes) { return checkSize(layout, device, completion) }
+      if let layout = PoolLayout(label: first) { return checkSize(layout, device, completion) }
       // The copy stands where the size of the pool says; without a label it is where it would be for this device.
       let places = (16...30).compactMap {
         try? PoolLayout(
@@ -142,7 +142,7 @@ extension ExtentPool {
     let block = BlockBuffer(count: PoolLayout.block)
     device.submit(.read(offset: place, block)) { failure in
       if let failure { return completion(.failure(failure)) }
-      guard let layout = PoolLayout(label: block.bytes), layout.labelOffsets[1] == place else {
+      guard let layout = PoolLayout(label: block), layout.labelOffsets[1] == place else {
         return findCopy(device, places.dropFirst(), completion)
       }
       // The first label is repaired, since a device without one is taken for an empty one.

@@ -89,7 +89,8 @@ struct PoolLayout: Equatable {
   }
 
   /// Reads a label; nil when there is none, or a damaged one.
-  init?(label bytes: UnsafeMutableRawBufferPointer) {
+  init?(label block: borrowing BlockBuffer) {
+    let bytes = block.bytes
     guard bytes.count >= Self.sector, bytes.prefix(12).elementsEqual(Self.labelMagic),
       bytes.get(UInt32.self, at: 508) == Checksum.crc32c(bytes, 0..<Self.sector, without: 508),
       bytes.get(UInt32.self, at: 12) == Self.version
@@ -136,7 +137,8 @@ struct SlotHeader: Equatable {
     self.stateChecksum = stateChecksum
   }
 
-  init?(_ bytes: UnsafeMutableRawBufferPointer, layout: PoolLayout) {
+  init?(_ block: borrowing BlockBuffer, layout: PoolLayout) {
+    let bytes = block.bytes
     guard bytes.prefix(12).elementsEqual(PoolLayout.slotMagic), bytes[16..<32].elementsEqual(layout.poolID),
       bytes.get(UInt32.self, at: 508) == Checksum.crc32c(bytes, 0..<PoolLayout.sector, without: 508)
     else { return nil }

@@ -18,7 +18,7 @@ struct SlotContents {
 
   /// The newest header of a slot, of the two that it has.
   static func newestHeader(_ first: BlockBuffer, _ copy: BlockBuffer, layout: PoolLayout) -> SlotHeader? {
-    [first, copy].compactMap { SlotHeader($0.bytes, layout: layout) }.max { $0.sequence < $1.sequence }
+    [first, copy].compactMap { SlotHeader($0, layout: layout) }.max { $0.sequence < $1.sequence }
   }
 
   /// Finds the records of a slot whose newest header is known.

@@ -3,23 +3,22 @@ import BlockSimulation
 import Testing
 
 @Suite struct MirrorSimulationTests {
-  @Test(arguments: 0..<20) func noAcknowledgedWriteIsLost(part: Int) {
-    for seed in part * 5..<part * 5 + 5 {
-      let outcome = MirrorSimulation.run(MirrorSimulation.Settings(seed: UInt64(seed)))
-      if let problem = outcome.problem { Issue.record("\(problem)") }
-    }
+  /// A few seeds; `make simulate` runs many, in less time.
+  @Test(arguments: UInt64(0)..<16) func noAcknowledgedWriteIsLost(seed: UInt64) {
+    let outcome = MirrorSimulation.run(MirrorSimulation.Settings(seed: seed))
+    if let problem = outcome.problem { Issue.record("\(problem)") }
   }
 
   @Test func theFaultsDoHappen() {
     var sum = MirrorSimulation.Outcome()
-    for seed in 1000..<1010 {
+    for seed in 1000..<1005 {
       let outcome = MirrorSimulation.run(MirrorSimulation.Settings(seed: UInt64(seed)))
       sum.operations += outcome.operations
       sum.crashes += outcome.crashes
       sum.faults += outcome.faults
       sum.resyncs += outcome.resyncs
     }
-    #expect(sum.operations > 10_000 && sum.crashes > 30 && sum.faults > 100 && sum.resyncs > 50, "\(sum)")
+    #expect(sum.operations > 5000 && sum.crashes > 15 && sum.faults > 50 && sum.resyncs > 25, "\(sum)")
   }
 
   @Test func aSeedIsARun() {

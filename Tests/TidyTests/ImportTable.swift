@@ -1,7 +1,7 @@
 /// What each module may import; the package manager does not object to an import of what a dependency depends on.
 enum ImportTable {
   /// Modules that are programs: they may print, and exit.
-  static let programs: Set<String> = ["quartet", "dev", "example", "guest-agent"]
+  static let programs: Set<String> = ["quartet", "dev", "example", "guest-agent", "simulate"]
 
   /// By module, without what every one may import; backends, simulators and tests follow from their names.
   private static let modules: [String: Set<String>] = [
@@ -12,6 +12,7 @@ enum ImportTable {
     "BlockEngine": ["HostInterface"],
     "ExtentPool": ["BlockEngine", "HostInterface"],
     "BlockSimulation": ["BlockEngine", "HostInterface"],
+    "simulate": ["BlockEngine", "BlockSimulation"],
     "TargetCore": ["HostInterface"],
     "StateFile": ["HostInterface", "TargetCore", "Yams", "CYaml"],
     "Quartet": [
