@@ -69,6 +69,7 @@ let package = Package(
     library("BlockEngine", ["HostInterface"]),
     library("ExtentPool", ["BlockEngine", "HostInterface"]),
     library("BlockSimulation", ["BlockEngine", "HostInterface"]),
+    library("LinuxBlockDevices", ["BlockEngine", "CLibAIO", "HostInterface", system]),
     library("TargetCore", ["HostInterface"]),
     .target(
       name: "StateFile", dependencies: ["HostInterface", "TargetCore", "Yams", system],
@@ -106,6 +107,7 @@ let package = Package(
     tests("SimulationTests", ["HostInterface", "Simulation", system]),
     tests("BlockEngineTests", ["BlockEngine", "BlockSimulation", "HostInterface"]),
     tests("ExtentPoolTests", ["BlockEngine", "BlockSimulation", "ExtentPool", "HostInterface"]),
+    tests("LinuxBlockDevicesTests", ["BlockEngine", "HostInterface", "LinuxBlockDevices", system]),
     tests("TargetCoreTests", ["HostInterface", "TargetCore"]),
     tests("StateFileTests", ["HostInterface", "TargetCore", "StateFile", "Yams", system]),
     tests(

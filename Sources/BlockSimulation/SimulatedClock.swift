@@ -4,18 +4,8 @@ import BlockEngine
 ///
 /// Calls at the same time come in the order in which they were scheduled, so that a run follows from its seed alone.
 package final class SimulatedClock: EngineClock {
-  private struct Entry {
-    let time: Duration
-    let order: Int
-    let call: ScheduledCall
-
-    func isBefore(_ other: Entry) -> Bool { time == other.time ? order < other.order : time < other.time }
-  }
-
   package private(set) var now: Duration = .zero
-  /// A binary heap with the next call first.
-  private var heap: [Entry] = []
-  private var scheduled = 0
+  private var timers = TimerQueue()
 
   /// A clock at zero.
   package init() {}
@@ -23,22 +13,16 @@ package final class SimulatedClock: EngineClock {
   @discardableResult
   package func schedule(after delay: Duration, _ body: @escaping () -> Void) -> ScheduledCall {
     let call = ScheduledCall(body)
-    scheduled += 1
-    heap.append(Entry(time: now + max(delay, .zero), order: scheduled, call: call))
-    var child = heap.count - 1
-    while child > 0, heap[child].isBefore(heap[(child - 1) / 2]) {
-      heap.swapAt(child, (child - 1) / 2)
-      child = (child - 1) / 2
-    }
+    timers.add(call, at: now + max(delay, .zero))
     return call
   }
 
   /// Makes the next call; false when there is none.
   package func step() -> Bool {
-    while let entry = takeFirst() {
-      guard entry.call.body != nil else { continue }
-      now = entry.time
-      entry.call.fire()
+    while let (time, call) = timers.takeFirst() {
+      guard call.body != nil else { continue }
+      now = time
+      call.fire()
       return true
     }
     return false
@@ -54,23 +38,5 @@ package final class SimulatedClock: EngineClock {
   }
 
   /// Forgets every call, as a machine does that loses power.
-  package func cancelAll() { heap.removeAll() }
-
-  private func takeFirst() -> Entry? {
-    guard let first = heap.first else { return nil }
-    let last = heap.removeLast()
-    guard !heap.isEmpty else { return first }
-    heap[0] = last
-    var parent = 0
-    while true {
-      var least = parent
-      for child in [2 * parent + 1, 2 * parent + 2]
-      where child < heap.count && heap[child].isBefore(heap[least]) {
-        least = child
-      }
-      if least == parent { return first }
-      heap.swapAt(parent, least)
-      parent = least
-    }
-  }
+  package func cancelAll() { timers.removeAll() }
 }

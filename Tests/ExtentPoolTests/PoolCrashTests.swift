@@ -24,7 +24,7 @@ import Testing
       // The pool in memory shows a change when it is durable; a move of a segment is several changes.
       let acknowledged = contents(pool)
       let sequence = pool.sequence
-      world.crash()
+      if random.oneIn(3) { world.kill() } else { world.crash() }
       pool = try world.open()
       #expect(pool.sequence == sequence || (!isAnswered && pool.sequence == sequence + 1))
       if pool.sequence == sequence { #expect(contents(pool) == acknowledged) }

@@ -43,6 +43,12 @@ final class PoolWorld {
     return try answer.get()
   }
 
+  /// Only the program ends; the disk keeps its cache.
+  func kill() {
+    disk.loseUser()
+    clock.cancelAll()
+  }
+
   func crash() {
     disk.losePower()
     clock.cancelAll()

@@ -6,12 +6,13 @@ enum ImportTable {
   /// By module, without what every one may import; backends, simulators and tests follow from their names.
   private static let modules: [String: Set<String>] = [
     "HostInterface": [],
-    "LinuxHost": ["HostInterface", "CLibAIO", "CLibKmod", "CLibUdev", "Subprocess"],
+    "LinuxHost": ["HostInterface", "CLibKmod", "CLibUdev", "Subprocess"],
     "HostRecording": ["HostInterface", "FoundationEssentials"],
     "Simulation": ["HostInterface"],
     "BlockEngine": ["HostInterface"],
     "ExtentPool": ["BlockEngine", "HostInterface"],
     "BlockSimulation": ["BlockEngine", "HostInterface"],
+    "LinuxBlockDevices": ["BlockEngine", "CLibAIO", "HostInterface"],
     "simulate": ["BlockEngine", "BlockSimulation"],
     "TargetCore": ["HostInterface"],
     "StateFile": ["HostInterface", "TargetCore", "Yams", "CYaml"],
