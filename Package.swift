@@ -68,6 +68,10 @@ let package = Package(
     library("HostRecording", ["HostInterface", system]),
     library("Simulation", ["HostInterface", system]),
     library("ReplicatedVolume", ["HostInterface", system]),
+    library("BlockEngine", ["HostInterface"]),
+    library("ExtentPool", ["BlockEngine", "HostInterface"]),
+    library("BlockSimulation", ["BlockEngine", "HostInterface"]),
+    library("LinuxBlockDevices", ["BlockEngine", "CLibAIO", "HostInterface", system]),
     library("TargetCore", ["HostInterface"]),
     .target(
       name: "StateFile", dependencies: ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", system],
@@ -86,6 +90,8 @@ let package = Package(
       ],
       path: "Sources/quartet", swiftSettings: settings),
     .executableTarget(name: "bench-floor"),
+    .executableTarget(
+      name: "simulate", dependencies: ["BlockEngine", "BlockSimulation"], swiftSettings: settings),
     library("GuestProtocol", ["HostInterface"]),
     .executableTarget(
       name: "guest-agent", dependencies: ["GuestProtocol", "HostInterface", system], swiftSettings: settings),
@@ -106,6 +112,9 @@ let package = Package(
     tests("HostRecordingTests", ["HostInterface", "HostRecording", "Simulation", system]),
     tests("SimulationTests", ["HostInterface", "Simulation", system]),
     tests("ReplicatedVolumeTests", ["HostInterface", "ReplicatedVolume", "Simulation", system]),
+    tests("BlockEngineTests", ["BlockEngine", "BlockSimulation", "HostInterface"]),
+    tests("ExtentPoolTests", ["BlockEngine", "BlockSimulation", "ExtentPool", "HostInterface"]),
+    tests("LinuxBlockDevicesTests", ["BlockEngine", "HostInterface", "LinuxBlockDevices", system]),
     tests("TargetCoreTests", ["HostInterface", "TargetCore"]),
     tests("StateFileTests", ["HostInterface", "TargetCore", "StateFile", "Yams", system]),
     tests(

@@ -1,15 +1,20 @@
 /// What each module may import; the package manager does not object to an import of what a dependency depends on.
 enum ImportTable {
   /// Modules that are programs: they may print, and exit.
-  static let programs: Set<String> = ["quartet", "dev", "example", "guest-agent"]
+  static let programs: Set<String> = ["quartet", "dev", "example", "guest-agent", "simulate"]
 
   /// By module, without what every one may import; backends, simulators and tests follow from their names.
   private static let modules: [String: Set<String>] = [
     "HostInterface": [],
-    "LinuxHost": ["HostInterface", "CLibAIO", "CLibKmod", "CLibUdev", "Subprocess"],
+    "LinuxHost": ["HostInterface", "CLibKmod", "CLibUdev", "Subprocess"],
     "HostRecording": ["HostInterface", "FoundationEssentials"],
     "Simulation": ["HostInterface"],
     "ReplicatedVolume": ["HostInterface", "FoundationEssentials"],
+    "BlockEngine": ["HostInterface"],
+    "ExtentPool": ["BlockEngine", "HostInterface"],
+    "BlockSimulation": ["BlockEngine", "HostInterface"],
+    "LinuxBlockDevices": ["BlockEngine", "CLibAIO", "HostInterface"],
+    "simulate": ["BlockEngine", "BlockSimulation"],
     "TargetCore": ["HostInterface"],
     "StateFile": ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", "CYaml"],
     "Quartet": [

@@ -1,0 +1,70 @@
+import HostInterface
+
+/// What happens when a leg is lost: nothing is acknowledged until the others know it durably.
+extension Mirror {
+  /// Goes on without a leg.
+  func drop(_ leg: MirrorLeg, _ reason: Failure) {
+    guard leg.isConnected else { return }
+    // One that has, or may have, the current generation: the others need another one.
+    if leg.state == .upToDate || leg.record.history.current == history.current { needsGeneration = true }
+    leg.state = .dropped(reason)
+    history.behind |= 1 << UInt32(leg.index)
+    pass = nil
+    onEvent("leg \(leg.index) is dropped: \(reason)")
+    if !options.defects.contains(.forgottenCache) {
+      for extent in log.unsettled(flushed: lastFlushed) {
+        let first = Int(extent) << identity.logShift / LegLayout.block
+        bitmap.set(first..<first + (1 << identity.logShift) / LegLayout.block, to: true)
+      }
+    }
+    let isRunning = isTransition
+    isTransition = true
+    if upToDate.isEmpty { failMirror(reason) }
+    leg.abandon(reason)
+    // One that runs already sees at its end that there is more to do.
+    if !isRunning, failure == nil { enqueue { [self] in transition($0) } }
+  }
+
+  /// Makes the loss durable: bits first, then the generation that relies on them.
+  private func transition(_ done: @escaping () -> Void) {
+    if failure != nil { return done() }
+    let dropped = connected.count
+    ensureMarked(bitmap.pending) { [self] in
+      if needsGeneration {
+        needsGeneration = false
+        history.begin(random())
+      }
+      for leg in upToDate { leg.record.history = history }
+      writeRecords(of: connected) { [self] in
+        if failure != nil { return done() }
+        if connected.count != dropped { return transition(done) }
+        isTransition = false
+        done()
+        resume()
+        startResync()
+      }
+    }
+  }
+
+  private func resume() {
+    let waiting = paused
+    paused = []
+    for go in waiting { go() }
+  }
+
+  private func failMirror(_ reason: Failure) {
+    guard failure == nil else { return }
+    failure = Failure(
+      .unavailable, name, "no leg that is up to date is left: \(reason.subject): \(reason.problem)",
+      answer: reason.answer, remedy: "repair the legs, and open the mirror again")
+    isTransition = false
+    onEvent("the mirror has failed")
+    resume()
+    let logged = logWaiting
+    logWaiting = []
+    for entry in logged { entry.then() }
+    let marked = bitmapWaiting
+    bitmapWaiting = []
+    for entry in marked { entry.then() }
+  }
+}

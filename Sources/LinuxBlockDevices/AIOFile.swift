@@ -1,0 +1,139 @@
+import BlockEngine
+import CLibAIO
+import Glibc
+import HostInterface
+import SystemPackage
+
+/// A file or a block device, by libaio and, where the file system allows it, without the page cache (O_DIRECT).
+///
+/// It is held by flock(2) as long as it is open, so that it is not used twice, and a block device as well by O_EXCL, so
+/// that one that is mounted or otherwise held is refused.
+package final class AIOFile: BlockDevice {
+  package let name: String
+  package let size: Int
+  package let logicalBlockSize: Int
+  /// Whether the page cache is passed by.
+  package let isDirect: Bool
+
+  private let loop: AIOLoop
+  private let file: FileDescriptor
+  private static let zeroes = 1 << 20
+
+  /// Opens a file that exists.
+  ///
+  /// - Throws: ``Failure``: ``Failure/Code/inUse`` when it is open elsewhere, ``Failure/Code/invalid`` when it is
+  ///   neither a file nor a block device, and what the system answers.
+  package init(_ path: FilePath, on loop: AIOLoop) throws {
+    self.loop = loop
+    name = path.string
+    var isDirect = true
+    var opened = open(path.string, O_RDWR | O_CLOEXEC | __O_DIRECT | O_NONBLOCK)
+    if opened < 0, errno == EINVAL {
+      isDirect = false
+      opened = open(path.string, O_RDWR | O_CLOEXEC | O_NONBLOCK)
+    }
+    guard opened >= 0 else { throw Failure.system(Errno(rawValue: errno), path.string, "cannot open") }
+    file = FileDescriptor(rawValue: opened)
+    self.isDirect = isDirect
+    do {
+      (size, logicalBlockSize) = try Self.geometry(opened, path, isDirect: isDirect)
+      guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
+        let code = Errno(rawValue: errno)
+        guard code == .wouldBlock else { throw Failure.system(code, path.string, "cannot lock") }
+        throw Failure(.inUse, path.string, "it is in use by another process, or as another leg")
+      }
+    } catch {
+      try? file.close()
+      throw error
+    }
+  }
+
+  deinit { try? file.close() }
+
+  private static func geometry(_ file: Int32, _ path: FilePath, isDirect: Bool) throws -> (Int, Int) {
+    var status = stat()
+    guard fstat(file, &status) == 0 else {
+      throw Failure.system(Errno(rawValue: errno), path.string, "cannot look at")
+    }
+    let kind = status.st_mode & S_IFMT
+    guard kind == S_IFREG || kind == S_IFBLK else {
+      throw Failure(.invalid, path.string, "it is neither a file nor a block device")
+    }
+    if kind == S_IFBLK {
+      // A second open with O_EXCL tells whether the kernel uses it (open(2)).
+      let exclusive = open(path.string, O_RDONLY | O_EXCL | O_CLOEXEC)
+      guard exclusive >= 0 else {
+        throw Failure.system(Errno(rawValue: errno), path.string, "cannot use it alone")
+      }
+      close(exclusive)
+    }
+    let end = lseek(file, 0, SEEK_END)
+    guard end >= 0 else { throw Failure.system(Errno(rawValue: errno), path.string, "cannot find its size") }
+    var block = 512
+    if isDirect, end > 0 {
+      let probe = BlockBuffer(count: 512)
+      if pread(file, probe.bytes.baseAddress, 512, 0) < 0, errno == EINVAL { block = 4096 }
+    }
+    return (Int(end) / block * block, block)
+  }
+
+  package func submit(_ request: BlockRequest, _ completion: @escaping (Failure?) -> Void) {
+    if let refusal = refusal(of: request) { return completion(refusal) }
+    switch request {
+    case .read(let offset, let buffer): transfer(buffer, offset, isWrite: false, durable: false, completion)
+    case .write(let offset, let buffer, let durable):
+      transfer(buffer, offset, isWrite: true, durable: durable, completion)
+    case .flush: flush(completion)
+    case .discard(let offset, let count): zero(offset, count, durable: false, completion)
+    case .writeZeroes(let offset, let count, let durable): zero(offset, count, durable: durable, completion)
+    }
+  }
+
+  private func transfer(
+    _ buffer: BlockBuffer, _ offset: Int, isWrite: Bool, durable: Bool,
+    _ completion: @escaping (Failure?) -> Void
+  ) {
+    if buffer.count == 0 { return completion(nil) }
+    let descriptor = file.rawValue
+    loop.submit { block in
+      if isWrite {
+        io_prep_pwrite(block, descriptor, buffer.bytes.baseAddress, buffer.count, Int64(offset))
+        if durable { block.pointee.aio_rw_flags = UInt32(QUARTET_RWF_DSYNC) }
+      } else {
+        io_prep_pread(block, descriptor, buffer.bytes.baseAddress, buffer.count, Int64(offset))
+      }
+    } _: { [self] done in
+      // The buffer lives at least until here: this closure has it.
+      if done == buffer.count { return completion(nil) }
+      guard done > 0 else {
+        let code = done == 0 ? (isWrite ? Errno.noSpace : Errno.ioError) : Errno(rawValue: Int32(-done))
+        let verb = isWrite ? "write" : "read"
+        return completion(Failure.system(code, name, "cannot \(verb) \(buffer.count) bytes at \(offset)"))
+      }
+      transfer(buffer[done..<buffer.count], offset + done, isWrite: isWrite, durable: durable, completion)
+    }
+  }
+
+  private func flush(_ completion: @escaping (Failure?) -> Void) {
+    let descriptor = file.rawValue
+    loop.submit({ io_prep_fdsync($0, descriptor) }) { [name] done in
+      completion(done < 0 ? Failure.system(Errno(rawValue: Int32(-done)), name, "cannot flush") : nil)
+    }
+  }
+
+  /// Frees a range, which then reads as zeroes (fallocate(2)), or writes zeroes where that is not possible.
+  private func zero(_ offset: Int, _ count: Int, durable: Bool, _ completion: @escaping (Failure?) -> Void) {
+    if count == 0 { return completion(nil) }
+    if fallocate(file.rawValue, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off_t(offset), off_t(count)) == 0
+    {
+      if durable { return flush(completion) }
+      loop.schedule(after: .zero) { completion(nil) }
+      return
+    }
+    let zeroes = BlockBuffer(count: min(count, Self.zeroes))
+    let writes = stride(from: 0, to: count, by: Self.zeroes).map {
+      BlockRequest.write(offset: offset + $0, zeroes[0..<min(Self.zeroes, count - $0)], durable: durable)
+    }
+    submitInOrder(writes, completion)
+  }
+}

@@ -1,0 +1,179 @@
+import BlockEngine
+import BlockSimulation
+import HostInterface
+import Testing
+
+@Suite struct MirrorTests {
+  private let world: MirrorWorld
+
+  init() throws { world = try MirrorWorld() }
+
+  @Test func bothLegsHoldWhatIsWritten() throws {
+    let mirror = try world.open()
+    #expect(mirror.size == MirrorWorld.dataSize)
+    try world.write(mirror, 7, block: 3, blocks: 100)
+    #expect(world.legsAreEqual)
+    #expect(try world.read(mirror, block: 50) == 7)
+    try world.run { mirror.submit(.writeZeroes(offset: 0, count: MirrorWorld.dataSize, durable: true), $0) }
+    #expect(try world.read(mirror, block: 50) == 0)
+    #expect(world.legsAreEqual)
+    try world.run(mirror.close)
+    #expect(world.code { try world.write(mirror, 7, block: 3) } == .unavailable)
+    #expect(try world.open().legStatus == [.upToDate, .upToDate], "after a close nothing is resynced")
+  }
+
+  @Test func aLegThatReturnsGetsOnlyWhatItMissed() throws {
+    let mirror = try world.open()
+    try world.write(mirror, 1, block: 0, blocks: 256)
+    try world.run { mirror.submit(.flush, $0) }
+    world.disks[1].die()
+    try world.write(mirror, 2, block: 10)
+    #expect(mirror.legStatus == [.upToDate, .dropped])
+    try world.write(mirror, 3, block: 200, blocks: 2)
+    world.disks[1].recover()
+    let before = world.disks[1].bytesWritten
+    try world.run { mirror.attach(world.disks[1], $0) }
+    #expect(world.settle(mirror))
+    // Three blocks, what was in flight when it failed (an extent of the log), and metadata.
+    #expect(world.disks[1].bytesWritten - before < 40 * 4096)
+    #expect(world.legsAreEqual)
+    #expect(mirror.outOfSync == 0 || world.clock.run { mirror.outOfSync == 0 })
+  }
+
+  @Test func aLegThatStallsIsDroppedAndWritesGoOn() throws {
+    let mirror = try world.open()
+    world.disks[0].hold()
+    try world.write(mirror, 5, block: 1)
+    #expect(mirror.legStatus == [.dropped, .upToDate])
+    #expect(try world.read(mirror, block: 1) == 5)
+    world.disks[0].recover()
+    try world.run { mirror.attach(world.disks[0], $0) }
+    #expect(world.settle(mirror) && world.legsAreEqual)
+  }
+
+  @Test func withoutAnyLegNothingIsAcknowledged() throws {
+    let mirror = try world.open()
+    for disk in world.disks { disk.die() }
+    #expect(world.code { try world.write(mirror, 1, block: 1) } == .unavailable)
+    #expect(world.code { _ = try world.read(mirror, block: 1) } == .unavailable)
+  }
+
+  @Test func splitBrainIsRefusedUntilAVictimIsNamed() throws {
+    try world.run(try world.open().close)
+    for leg in [0, 1] {
+      let alone = try world.open([leg])
+      try world.write(alone, UInt8(10 + leg), block: leg)
+      try world.run(alone.close)
+    }
+    let before = world.disks.map { $0.peek(0..<$0.size) }
+    #expect(world.code { _ = try world.open() } == .refused)
+    #expect(world.disks.map { $0.peek(0..<$0.size) } == before, "nothing is written")
+    let alone = try world.open([0])
+    #expect(world.code { try world.run { alone.attach(world.disks[1], $0) } } == .refused)
+    try world.run(alone.close)
+    world.options.discarding = [1]
+    let mirror = try world.open()
+    #expect(world.settle(mirror) && world.legsAreEqual)
+    #expect(try world.read(mirror, block: 0) == 10)
+    #expect(try world.read(mirror, block: 1) == 0)
+  }
+
+  @Test func aStaleLegIsBroughtUpToDateWhicheverIsNamedFirst() throws {
+    try world.run(try world.open().close)
+    let alone = try world.open([1])
+    try world.write(alone, 9, block: 4)
+    try world.run(alone.close)
+    let mirror = try world.open([0, 1])
+    #expect(try world.read(mirror, block: 4) == 9)
+    #expect(world.settle(mirror) && world.legsAreEqual)
+  }
+
+  @Test func legsThatAreMissingOrForeignAreRefused() throws {
+    world.options.allowsMissingLegs = false
+    #expect(
+      world.code {
+        let _: Mirror = try world.get {
+          Mirror.open(
+            on: [world.disks[0]], clock: world.clock, options: world.options, random: world.number, $0)
+        }
+      } == .refused)
+    #expect(
+      world.code {
+        let _: Mirror = try world.get {
+          Mirror.open(
+            on: [world.disks[0], world.disks[0]], clock: world.clock, options: world.options,
+            random: world.number, $0
+          )
+        }
+      } == .refused, "one leg twice")
+    let other = (0..<2).map {
+      SimulatedDisk("other\($0)", size: world.disks[0].size, clock: world.clock, seed: 5)
+    }
+    try world.create(id: 2, on: other)
+    #expect(
+      world.code {
+        let _: Mirror = try world.get {
+          Mirror.open(
+            on: [world.disks[0], other[1]], clock: world.clock, options: world.options, random: world.number,
+            $0)
+        }
+      } == .refused)
+    #expect(world.code { try world.create(id: 3, on: other) } == .exists)
+    let small = SimulatedDisk("small", size: 16 << 10, clock: world.clock, seed: 5)
+    #expect(world.code { try world.create(id: 3, on: [other[0], small], overwrite: true) } == .invalid)
+  }
+
+  @Test func onlyTheLegWithTheDataIsReadUntilTheOtherHasThem() throws {
+    let world = try MirrorWorld(data: .ofFirstLeg)
+    world.disks[0].poke([UInt8](repeating: 6, count: 4096), at: 8 * 4096)
+    world.options.resyncRate = 1 << 20
+    let mirror = try world.open()
+    #expect(mirror.legStatus == [.upToDate, .syncing])
+    #expect(try world.read(mirror, block: 8) == 6)
+    // Writes are not held up by a resync that takes a second.
+    let start = world.clock.now
+    try world.write(mirror, 8, block: 250)
+    #expect(world.clock.now - start < .milliseconds(10))
+    #expect(world.settle(mirror) && world.legsAreEqual)
+    #expect(world.clock.now - start > .milliseconds(500))
+  }
+
+  @Test func damagedMetadataIsRepairedOrRefused() throws {
+    try world.run(try world.open().close)
+    let disk = world.disks[0]
+    let junk = [UInt8](repeating: 0x5a, count: 512)
+    let copies = [disk.size - 16384, disk.size - 4096]
+    for copy in copies {
+      disk.poke(junk, at: copy)
+      try world.run(try world.open().close)
+      #expect(disk.peek(copy..<copy + 10) == Array("QUARTETLEG".utf8))
+    }
+    for copy in copies { disk.poke(junk, at: copy) }
+    let before = disk.peek(0..<disk.size)
+    #expect(world.code { _ = try world.open() } == .notFound)
+    #expect(disk.peek(0..<disk.size) == before)
+  }
+
+  @Test func verifyFindsWhatDiffers() throws {
+    let mirror = try world.open()
+    try world.write(mirror, 1, block: 0, blocks: 20)
+    let clean: [Range<Int>] = try world.get { mirror.verify($0) }
+    #expect(clean == [])
+    world.disks[1].poke([0xff], at: 17 * 4096 + 5)
+    let found: [Range<Int>] = try world.get { mirror.verify($0) }
+    #expect(found == [17 * 4096..<18 * 4096])
+  }
+
+  /// Whatever a byte of the metadata becomes, opening answers.
+  @Test(arguments: UInt64(0)..<150) func nothingTraps(seed: UInt64) throws {
+    var random = SeededRandom(seed: seed)
+    for disk in world.disks {
+      for _ in 0..<Int.random(in: 1...3, using: &random) {
+        let place = disk.size - 5 * 4096 + Int.random(in: 0..<5 * 4096, using: &random)
+        disk.poke([UInt8.random(in: 0...255, using: &random)], at: place)
+      }
+    }
+    guard let mirror = try? world.open() else { return }
+    _ = world.settle(mirror)
+  }
+}

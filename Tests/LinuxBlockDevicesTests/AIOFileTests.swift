@@ -1,0 +1,104 @@
+import BlockEngine
+import Glibc
+import HostInterface
+import LinuxBlockDevices
+import SystemPackage
+import Testing
+
+/// Files of one test in a directory of a disk, removed at its end.
+private final class Files {
+  let loop: AIOLoop
+  private(set) var paths: [FilePath] = []
+
+  init(_ count: Int, size: Int) throws {
+    loop = try AIOLoop(depth: 16)
+    for _ in 0..<count {
+      var template = Array("/var/tmp/quartet-test-XXXXXX".utf8CString)
+      let file = mkstemp(&template)
+      try #require(file >= 0)
+      try #require(ftruncate(file, off_t(size)) == 0)
+      close(file)
+      paths.append(FilePath(platformString: template))
+    }
+  }
+
+  deinit { for path in paths { unlink(path.string) } }
+
+  func run(_ start: (@escaping (Failure?) -> Void) -> Void) throws {
+    var answer: Failure??
+    start { answer = .some($0) }
+    try loop.run { answer != nil }
+    if case .some(let failure?) = answer { throw failure }
+  }
+}
+
+@Suite struct AIOFileTests {
+  @Test func readsWhatWasWritten() throws {
+    let files = try Files(1, size: 4 << 20)
+    let file = try AIOFile(files.paths[0], on: files.loop)
+    #expect(file.size == 4 << 20)
+    let buffer = BlockBuffer([UInt8](repeating: 9, count: 1 << 20))
+    try files.run { file.submit(.write(offset: 1 << 20, buffer, durable: true), $0) }
+    try files.run { file.submit(.flush, $0) }
+    try files.run { file.submit(.writeZeroes(offset: (1 << 20) + 4096, count: 8192, durable: false), $0) }
+    let read = BlockBuffer(count: 3 << 20)
+    try files.run { file.submit(.read(offset: 1 << 20, read), $0) }
+    #expect(
+      read.bytes[4095] == 9 && read.bytes[4096] == 0 && read.bytes[12287] == 0 && read.bytes[12288] == 9)
+    #expect(read.bytes[1 << 20] == 0)
+  }
+
+  @Test func manyRequestsAreAnsweredThoughTheKernelTakesFew() throws {
+    let files = try Files(1, size: 4 << 20)
+    let file = try AIOFile(files.paths[0], on: files.loop)
+    var answered = 0
+    for block in 0..<1000 {
+      let buffer = BlockBuffer([UInt8](repeating: UInt8(block % 251), count: 4096))
+      file.submit(.write(offset: block * 4096, buffer, durable: false)) { if $0 == nil { answered += 1 } }
+    }
+    try files.loop.run { answered == 1000 }
+    let read = BlockBuffer(count: 1000 * 4096)
+    try files.run { file.submit(.read(offset: 0, read), $0) }
+    #expect((0..<1000).allSatisfy { read.bytes[$0 * 4096 + 7] == UInt8($0 % 251) })
+  }
+
+  @Test func aFileIsOpenOnce() throws {
+    let files = try Files(1, size: 1 << 20)
+    let file = try AIOFile(files.paths[0], on: files.loop)
+    #expect {
+      _ = try AIOFile(files.paths[0], on: files.loop)
+    } throws: {
+      ($0 as? Failure)?.code == .inUse
+    }
+    #expect(throws: Failure.self) { _ = try AIOFile("/dev/null", on: files.loop) }
+    #expect(throws: Failure.self) { _ = try AIOFile("/var/tmp/quartet-test-none", on: files.loop) }
+    #expect(throws: Failure.self) { try files.run { file.submit(.discard(offset: 1 << 20, count: 512), $0) } }
+  }
+
+  @Test func aMirrorOfTwoFilesHoldsBothAlike() throws {
+    let files = try Files(2, size: 8 << 20)
+    var random = SystemRandomNumberGenerator()
+    var legs: [AIOFile] = try files.paths.map { try AIOFile($0, on: files.loop) }
+    try files.run {
+      Mirror.create(on: legs, id: Array(1...16), data: .identical, random: { random.next() }, $0)
+    }
+    var opened: Result<Mirror, Failure>?
+    Mirror.open(on: legs, clock: files.loop, random: { random.next() }) { opened = $0 }
+    try files.loop.run { opened != nil }
+    let mirror = try #require(try opened?.get())
+    for block in 0..<200 {
+      let buffer = BlockBuffer([UInt8](repeating: UInt8(block), count: 4096))
+      try files.run { mirror.submit(.write(offset: block * 7 * 4096, buffer, durable: block % 9 == 0), $0) }
+    }
+    var found: Result<[Range<Int>], Failure>?
+    mirror.verify { found = $0 }
+    try files.loop.run { found != nil }
+    #expect(try found?.get() == [])
+    try files.run(mirror.close)
+    let buffers = legs.map { ($0, BlockBuffer(count: mirror.size)) }
+    for (leg, buffer) in buffers { try files.run { leg.submit(.read(offset: 0, buffer), $0) } }
+    #expect(buffers[0].1.bytes.elementsEqual(buffers[1].1.bytes))
+    #expect(buffers[0].1.bytes[199 * 7 * 4096] == 199)
+    legs = []
+  }
+}
