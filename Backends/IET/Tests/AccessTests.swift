@@ -5,6 +5,7 @@ import IETBackend
 import IETSimulator
 import Quartet
 import SystemPackage
+import TargetBackendTesting
 import TargetCore
 import Testing
 
@@ -189,7 +190,7 @@ import Testing
   @Test func whatIsReadIsWhatIsDone() async throws {
     var generator = SeededGenerator.chosen
     var compared = 0
-    for round in 0..<generator.rounds(80) {
+    for round in 0..<SeededGenerator.rounds(80) {
       let world = try await Self.world()
       Self.fill(world, &generator)
       let state = try await Implementation(.iet, on: world.host).read()
@@ -221,7 +222,7 @@ import Testing
   @Test func onlyTheLinesOfTheTargetAreTouched() async throws {
     var generator = SeededGenerator.chosen
     var done = 0
-    for round in 0..<generator.rounds(80) {
+    for round in 0..<SeededGenerator.rounds(80) {
       let world = try await Self.world()
       Self.fill(world, &generator)
       let iet = try Implementation(.iet, on: world.host)

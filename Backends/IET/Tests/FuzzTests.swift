@@ -1,5 +1,6 @@
 import HostInterface
 import SystemPackage
+import TargetBackendTesting
 import TargetCore
 import Testing
 
@@ -7,29 +8,13 @@ import Testing
 
 /// Texts that were good once, changed in a few places: nothing that IET or anyone writes may end the program.
 @Suite struct FuzzTests {
-  private static let pieces: [[UInt8]] = [
+  private static let pieces = [
     "\n", "\t", " ", "tid:", "name:", "lun:", "sid:", "cid:", "ip:", "path:", "sectors:", "blocks:",
     "blocksize:",
     "state:1", "18446744073709551615", "-1", "99999999999999999999", "[", "]", ",", "/", "ALL", "#", "\\.",
     "=", "\r",
     "\u{0}", "é", "Target ", "Lun ", "Path=", "ScsiId=",
-  ].map { Array($0.utf8) }
-
-  private static func mutated(_ bytes: [UInt8], _ generator: inout SeededGenerator) -> [UInt8] {
-    var bytes = bytes
-    for _ in 0..<Int.random(in: 1...6, using: &generator) {
-      let at = Int.random(in: 0...bytes.count, using: &generator)
-      let until = min(bytes.count, at + Int.random(in: 0...12, using: &generator))
-      switch Int.random(in: 0..<4, using: &generator) {
-      case 0: bytes.removeSubrange(at..<until)
-      case 1:
-        bytes.insert(contentsOf: bytes[at..<until], at: Int.random(in: 0...bytes.count, using: &generator))
-      case 2: bytes.insert(UInt8.random(in: 0...255, using: &generator), at: at)
-      default: bytes.insert(contentsOf: pieces.randomElement(using: &generator) ?? [], at: at)
-      }
-    }
-    return bytes
-  }
+  ]
 
   private static let lists = """
     tid:2 name:iqn.2026-11.com.example:t2
@@ -63,8 +48,8 @@ import Testing
   @Test func listsOfTheKernelNeverTrap() {
     var generator = SeededGenerator.chosen
     var targets = 0
-    for _ in 0..<generator.rounds(4000) {
-      let text = String(decoding: Self.mutated(Array(Self.lists.utf8), &generator), as: UTF8.self)
+    for _ in 0..<SeededGenerator.rounds(4000) {
+      let text = String(decoding: generator.damaged(Self.lists, with: Self.pieces), as: UTF8.self)
       let list = KernelLists(text)
       targets += list.targets.count
       for target in list.targets.values {
@@ -78,8 +63,8 @@ import Testing
   @Test func accessFilesNeverTrap() throws {
     var generator = SeededGenerator.chosen
     let name = try TargetName("iqn.2026-11.com.example:t1")
-    for _ in 0..<generator.rounds(4000) {
-      let text = String(decoding: Self.mutated(Array(Self.access.utf8), &generator), as: UTF8.self)
+    for _ in 0..<SeededGenerator.rounds(4000) {
+      let text = String(decoding: generator.damaged(Self.access, with: Self.pieces), as: UTF8.self)
       let file = AccessFile(text)
       for line in file.lines {
         let (known, _) = AccessItem.initiators(line.items)
@@ -94,8 +79,8 @@ import Testing
   @Test func configurationsEndInAStateOrAFailure() {
     var generator = SeededGenerator.chosen
     var outcomes: [Bool: Int] = [:]
-    for _ in 0..<generator.rounds(4000) {
-      let text = String(decoding: Self.mutated(Array(Self.configuration.utf8), &generator), as: UTF8.self)
+    for _ in 0..<SeededGenerator.rounds(4000) {
+      let text = String(decoding: generator.damaged(Self.configuration, with: Self.pieces), as: UTF8.self)
       do {
         let read = try IETConfigurationReader.read(text)
         #expect(!read.warnings.joined().contains("passwordpass"))
@@ -119,12 +104,12 @@ import Testing
       Ietadm.deleteConnection(1, 2, 3), Ietadm.showUsers(nil), Ietadm.showUsers(1),
       SessionCheck.command(1, name),
     ]
-    for _ in 0..<generator.rounds(2000) {
-      let output = Self.mutated(Array("IncomingUser joe\n".utf8), &generator)
+    for _ in 0..<SeededGenerator.rounds(2000) {
+      let output = generator.damaged("IncomingUser joe\n", with: Self.pieces)
       let result = CommandResult(
         status: Int32.random(in: -1...300, using: &generator), output: output,
         errors: String(
-          decoding: Self.mutated(Array("Operation not permitted.\n".utf8), &generator), as: UTF8.self))
+          decoding: generator.damaged("Operation not permitted.\n", with: Self.pieces), as: UTF8.self))
       for command in commands {
         _ = IETBackend(port: 3260).judge(.run(command), .success(.command(result)))
       }

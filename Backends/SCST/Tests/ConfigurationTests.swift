@@ -3,6 +3,7 @@ import Quartet
 import SCSTBackend
 import SCSTSimulator
 import SystemPackage
+import TargetBackendTesting
 import TargetCore
 import Testing
 
@@ -229,7 +230,7 @@ import Testing
   @Test func noChangeOfAFileTraps() {
     var generator = SeededGenerator.chosen
     var (taken, refused) = (0, 0)
-    for _ in 0..<generator.rounds(3000) {
+    for _ in 0..<SeededGenerator.rounds(3000) {
       let text = Fuzz.mutated(Self.good, &generator)
       do {
         let state = try format.read(text).state

@@ -1,4 +1,5 @@
 import HostInterface
+import TargetBackendTesting
 import Testing
 
 @testable import SCSTBackend
@@ -49,7 +50,7 @@ import Testing
   @Test func whatIsWrittenIsRead() throws {
     var generator = SeededGenerator.chosen
     var (written, refused) = (0, 0)
-    for _ in 0..<generator.rounds(5000) {
+    for _ in 0..<SeededGenerator.rounds(5000) {
       let letters = (0..<Int.random(in: 0...6, using: &generator)).compactMap { _ in
         "ab\"\\# {}\t\n=;é".randomElement(using: &generator)
       }

@@ -2,6 +2,7 @@ import HostInterface
 import Quartet
 import Simulation
 import SystemPackage
+import TargetBackendTesting
 import TargetCore
 import Testing
 
@@ -90,7 +91,7 @@ import Testing
       !path.isEmpty && !path.contains("copy_manager") && !path.contains("/latency") && !path.hasSuffix("mgmt")
     }.sorted()
     var (read, refused) = (0, 0)
-    for _ in 0..<generator.rounds(120) {
+    for _ in 0..<SeededGenerator.rounds(120) {
       let tree = Self.mutated(good, paths, &generator)
       machine.scst.kernel.withLock { $0.tree = tree }
       do {
@@ -117,7 +118,7 @@ import Testing
   @Test func answersOfCommandsNeverTrap() throws {
     var generator = SeededGenerator.chosen
     let backend = SCSTBackend(port: 3260)
-    for _ in 0..<generator.rounds(3000) {
+    for _ in 0..<SeededGenerator.rounds(3000) {
       let command = ManagementWrite(
         path: Text(Fuzz.mutated("/sys/kernel/scst_tgt/targets/iscsi/mgmt", &generator)),
         contents: Text(Fuzz.mutated("add_target_attribute iqn.x IncomingUser joe\n", &generator)),
@@ -132,7 +133,7 @@ import Testing
 
   @Test func patternsAndNumbersNeverTrap() {
     var generator = SeededGenerator.chosen
-    for _ in 0..<generator.rounds(3000) {
+    for _ in 0..<SeededGenerator.rounds(3000) {
       for text in ["192.0.2.*", "*:*", "[fe80::1]", "none"] {
         if let pattern = PortalPattern(asFound: Fuzz.mutated(text, &generator)) {
           #expect(PortalPattern(asFound: pattern.text) == pattern)
@@ -150,7 +151,7 @@ import Testing
     var generator = SeededGenerator.chosen
     let lines = try Fixtures.text("unrecorded.jsonl").split(separator: "\n").map(String.init)
     var (played, refused) = (0, 0)
-    for _ in 0..<generator.rounds(40) {
+    for _ in 0..<SeededGenerator.rounds(40) {
       let start = Int.random(in: 0..<lines.count - 8, using: &generator)
       var some = Array(lines[..<4] + lines[start..<start + 8])
       let index = Int.random(in: 0..<some.count, using: &generator)
