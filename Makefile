@@ -74,7 +74,8 @@ check-fast: lint
 
 bench: release
 	$(SWIFT) build $(RELEASE) --product bench-floor
-	$(SWIFT) run $(RELEASE) dev bench
+	$(SWIFT) build $(RELEASE) --product dev
+	"$$($(SWIFT) build $(RELEASE) --show-bin-path)/dev" bench
 
 release: deps
 	@mkdir -p $(STATIC) && ln -sf "$$(g++ -print-file-name=libstdc++.a)" $(STATIC)/libstdc++.a
