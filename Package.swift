@@ -23,7 +23,7 @@ func targets(ofBackend name: String) -> [Target] {
       name: "\(name)Backend", dependencies: ["HostInterface", "TargetCore", system],
       path: "Backends/\(name)/Sources", swiftSettings: settings),
     .target(
-      name: "\(name)Simulator", dependencies: ["HostInterface", "Simulation", system],
+      name: "\(name)Simulator", dependencies: ["HostInterface", "HostRecording", "Simulation", system],
       path: "Backends/\(name)/Simulator", swiftSettings: settings),
     .testTarget(
       name: "\(name)Tests",

@@ -15,7 +15,7 @@ struct AccessCommand: ParsableCommand {
           quartet access allow iqn.2011-12.com.example:disk1 iqn.1993-08.org.debian:01:web
           quartet access allow iqn.2011-12.com.example:disk1 192.168.0.0/24 fd00::7
         """)
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
     @OptionGroup var change: ChangeOptions
     @Argument(help: "The target's name.") var target: String
     @Argument(help: "Names, addresses, networks, or all.") var initiators: [String]
@@ -31,7 +31,7 @@ struct AccessCommand: ParsableCommand {
       commandName: "deny",
       abstract: "Stops letting initiators log in; their sessions stay until they are closed.",
       discussion: "EXAMPLE\n  quartet access deny iqn.2011-12.com.example:disk1 192.168.0.0/24")
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
     @OptionGroup var change: ChangeOptions
     @Argument(help: "The target's name.") var target: String
     @Argument(help: "Entries as `quartet access list` shows them.") var initiators: [String]
@@ -45,7 +45,7 @@ struct AccessCommand: ParsableCommand {
   struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "list", abstract: "Lists who may log in.", discussion: "EXAMPLE\n  quartet access list")
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
     @Argument(help: "The target's name; all targets without it.") var target: String?
 
     func run() async throws {

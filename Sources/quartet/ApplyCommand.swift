@@ -38,7 +38,7 @@ struct ApplyCommand: AsyncParsableCommand {
         quartet apply --dry-run - < state.yaml
         quartet apply --format ietd.conf /etc/iet/ietd.conf
       """)
-  @OptionGroup var common: CommonOptions
+  @OptionGroup var common: ImplementationOptions
   @OptionGroup var change: ChangeOptions
   @OptionGroup var reconcile: ReconcileOptions
   @OptionGroup var input: InputOptions
@@ -67,7 +67,7 @@ struct DiffCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "diff", abstract: "Shows what apply would change; exit status 2 when there is anything.",
     discussion: "EXAMPLE\n  quartet diff /etc/quartet/state.yaml && echo in sync")
-  @OptionGroup var common: CommonOptions
+  @OptionGroup var common: ImplementationOptions
   @OptionGroup var reconcile: ReconcileOptions
   @OptionGroup var input: InputOptions
 
@@ -97,7 +97,7 @@ struct ExportCommand: AsyncParsableCommand {
         quartet export > /etc/quartet/state.yaml
         (umask 077; quartet export -i iet --format ietd.conf > /etc/iet/ietd.conf)
       """)
-  @OptionGroup var common: CommonOptions
+  @OptionGroup var common: ImplementationOptions
   @Option(help: "The implementation's own configuration file: \(Formats.names).") var format: String?
 
   func run() async throws {
@@ -151,7 +151,7 @@ enum Formats {
 
 /// The parts of a state file, one an implementation.
 private struct StateParts {
-  static func read(_ input: InputOptions, _ common: CommonOptions) async throws -> [(
+  static func read(_ input: InputOptions, _ common: ImplementationOptions) async throws -> [(
     implementation: Implementation, state: DesiredState
   )] {
     let host = Machine.host

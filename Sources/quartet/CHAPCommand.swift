@@ -22,7 +22,7 @@ struct CHAPCommand: ParsableCommand {
           quartet chap set iqn.2011-12.com.example:disk1 us --outgoing --secret-descriptor 3 3</run/us.secret
           quartet chap set --discovery finder --secret-credential finder
         """)
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
     @OptionGroup var change: ChangeOptions
     @OptionGroup var place: CHAPPlace
     @Option(help: "A file that holds the secret.") var secretFile: String?
@@ -53,7 +53,7 @@ struct CHAPCommand: ParsableCommand {
       commandName: "clear",
       abstract: "Removes an account; the last incoming one leaves a target that asks nobody for a proof.",
       discussion: "EXAMPLE\n  quartet chap clear iqn.2011-12.com.example:disk1 jack")
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
     @OptionGroup var change: ChangeOptions
     @OptionGroup var place: CHAPPlace
 

@@ -7,7 +7,7 @@ struct ImplementationsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "implementations", abstract: "Lists the implementations, in the order of choice.",
     discussion: "EXAMPLE\n  quartet implementations --json")
-  @OptionGroup var common: CommonOptions
+  @OptionGroup var common: ImplementationOptions
 
   func run() async throws {
     let host = Machine.host
@@ -65,7 +65,7 @@ struct StartCommand: AsyncParsableCommand {
       EXAMPLE
         quartet start --implementation tgt --setting portals=192.168.0.100:3260
       """)
-  @OptionGroup var common: CommonOptions
+  @OptionGroup var common: ImplementationOptions
 
   func run() async throws {
     let implementation = try await common.implementation()

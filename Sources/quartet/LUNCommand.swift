@@ -12,7 +12,7 @@ struct LUNCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "list", abstract: "Lists the logical units of a target, or of all.",
       discussion: "EXAMPLE\n  quartet lun list iqn.2011-12.com.example:disk1")
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
     @Argument(help: "The target's name; all targets without it.") var target: String?
 
     func run() async throws {
@@ -46,7 +46,7 @@ struct LUNCommand: ParsableCommand {
           quartet lun add iqn.2011-12.com.example:disk1 3 /srv/install.iso --device-type cd --read-only true
           quartet lun add iqn.2011-12.com.example:disk1 2 /dev/vg1/new --replace
         """)
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
     @OptionGroup var change: ChangeOptions
     @OptionGroup var settings: UnitSettings
     @Argument(help: "The target's name.") var target: String
@@ -77,7 +77,7 @@ struct LUNCommand: ParsableCommand {
         EXAMPLE
           quartet lun remove iqn.2011-12.com.example:disk1 2
         """)
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
     @OptionGroup var change: ChangeOptions
     @Argument(help: "The target's name.") var target: String
     @Argument(help: "The logical unit number.") var lun: String
@@ -97,7 +97,7 @@ struct LUNCommand: ParsableCommand {
         EXAMPLE
           lvextend -L +10G vg1/lun2 && quartet lun resize iqn.2011-12.com.example:disk1 2
         """)
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
     @OptionGroup var change: ChangeOptions
     @Argument(help: "The target's name.") var target: String
     @Argument(help: "The logical unit number.") var lun: String
@@ -113,7 +113,7 @@ struct LUNCommand: ParsableCommand {
           quartet lun set iqn.2011-12.com.example:disk1 2 --read-only true
           quartet lun set iqn.2011-12.com.example:disk1 2 --online false
         """)
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
     @OptionGroup var change: ChangeOptions
     @OptionGroup var settings: UnitSettings
     @Argument(help: "The target's name.") var target: String

@@ -12,7 +12,7 @@ struct PortalCommand: ParsableCommand {
   struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "list", abstract: "Lists the portals.", discussion: "EXAMPLE\n  quartet portal list")
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
 
     func run() async throws {
       let state = try await common.implementation().read(ReadDetail(shared: true))
@@ -31,7 +31,7 @@ struct PortalCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "add", abstract: "Adds a portal.",
       discussion: "EXAMPLES\n  quartet portal add 192.168.0.100:3260\n  quartet portal add '[fd00::1]:3260'")
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
     @OptionGroup var change: ChangeOptions
     @Argument(help: "ADDRESS[:PORT], IPv6 in brackets.") var portal: String
     @Option(help: "The target, where targets have their own portals.") var target: String?
@@ -45,7 +45,7 @@ struct PortalCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "remove", abstract: "Removes a portal; sessions through it stay.",
       discussion: "EXAMPLE\n  quartet portal remove 192.168.0.100:3260")
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
     @OptionGroup var change: ChangeOptions
     @Argument(help: "The portal as `quartet portal list` shows it.") var portal: String
     @Option(help: "The target, where targets have their own portals.") var target: String?

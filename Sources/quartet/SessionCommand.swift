@@ -10,7 +10,7 @@ struct SessionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "list", abstract: "Lists the sessions with their connections.",
       discussion: "EXAMPLE\n  quartet session list --statistics --json")
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
     @Argument(help: "The target's name; all targets without it.") var target: String?
     @Flag(help: "With the counters of each session.") var statistics = false
 
@@ -44,7 +44,7 @@ struct SessionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "close", abstract: "Closes a session; an initiator that may log in comes back at once.",
       discussion: "EXAMPLE\n  quartet session close iqn.2011-12.com.example:disk1 7")
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
     @OptionGroup var change: ChangeOptions
     @Argument(help: "The target's name.") var target: String
     @Argument(help: "The session as `quartet session list` shows it.") var session: String

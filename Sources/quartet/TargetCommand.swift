@@ -12,7 +12,7 @@ struct TargetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "list", abstract: "Lists the targets.", discussion: "EXAMPLE\n  quartet target list --json"
     )
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
 
     func run() async throws {
       let state = try await common.implementation().read()
@@ -34,7 +34,7 @@ struct TargetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "show", abstract: "Shows everything of one target.",
       discussion: "EXAMPLE\n  quartet target show iqn.2011-12.com.example:disk1")
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
     @Argument(help: "The target's name.") var name: String
 
     func run() async throws {
@@ -60,7 +60,7 @@ struct TargetCommand: ParsableCommand {
           quartet target create iqn.2011-12.com.example:disk1 --lun 1=/srv/disk1 --allow 192.168.0.0/24
           quartet target create iqn.2011-12.com.example:empty
         """)
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
     @OptionGroup var change: ChangeOptions
     @Argument(help: "The new target's name: iqn., eui. or naa.") var name: String
     @Option(help: "The number it gets, where the implementation numbers targets.") var id: UInt32?
@@ -97,7 +97,7 @@ struct TargetCommand: ParsableCommand {
         EXAMPLE
           quartet target delete iqn.2011-12.com.example:disk1 --force
         """)
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
     @OptionGroup var change: ChangeOptions
     @Argument(help: "The target's name.") var name: String
     @Flag(help: "Also when initiators are logged in.") var force = false
@@ -111,7 +111,7 @@ struct TargetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "enable", abstract: "Takes a target into service.",
       discussion: "EXAMPLE\n  quartet target enable iqn.2011-12.com.example:disk1")
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
     @OptionGroup var change: ChangeOptions
     @Argument(help: "The target's name.") var name: String
 
@@ -122,7 +122,7 @@ struct TargetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "disable", abstract: "Takes a target out of service; it stays configured.",
       discussion: "EXAMPLE\n  quartet target disable iqn.2011-12.com.example:disk1")
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
     @OptionGroup var change: ChangeOptions
     @Argument(help: "The target's name.") var name: String
 
@@ -140,7 +140,7 @@ struct TargetCommand: ParsableCommand {
           quartet target set iqn.2011-12.com.example:disk1 MaxBurstLength=1048576 DefaultTime2Retain=60
           quartet target set iqn.2011-12.com.example:disk1 nop_interval=5 nop_count=3
         """)
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var common: ImplementationOptions
     @OptionGroup var change: ChangeOptions
     @Argument(help: "The target's name.") var name: String
     @Argument(help: "NAME=VALUE, one or more.") var settings: [String]

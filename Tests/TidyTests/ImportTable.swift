@@ -53,7 +53,7 @@ enum ImportTable {
       if module == backend + "Backend" { return inBackends.union(inBackend[module] ?? []) }
       // A simulator that knew its backend would share its misreadings.
       if module == backend + "Simulator" {
-        return everywhere.union(["HostInterface", "Simulation", "FoundationEssentials"])
+        return everywhere.union(["HostInterface", "HostRecording", "Simulation", "FoundationEssentials"])
       }
     }
     return nil

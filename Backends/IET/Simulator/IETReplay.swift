@@ -1,4 +1,5 @@
 import HostInterface
+import HostRecording
 import Simulation
 import SystemPackage
 
@@ -38,7 +39,7 @@ public struct IETReplay {
   ) async throws -> [ReplayDifference] {
     var replay = IETReplay(version)
     var list: [ReplayDifference] = []
-    for step in try RecordedStep.steps(in: text) {
+    for step in try recordedSteps(in: text, as: RecordedStep.self) {
       for action in unrecorded[step.seq] ?? [] {
         if let problem = try await replay.act(action) {
           list.append(ReplayDifference(step: step.seq, description: "before it, \(action): \(problem)"))

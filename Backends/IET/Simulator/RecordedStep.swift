@@ -1,4 +1,3 @@
-import FoundationEssentials
 import HostInterface
 
 /// A line of a recording of IET; `Fixtures/IET/README.md` says what the fields are.
@@ -22,19 +21,5 @@ struct RecordedStep: Decodable, Sendable {
   /// What was asked.
   var request: String {
     ([op] + [path].compactMap { $0 } + (argv ?? []).map { shellQuoted($0) }).joined(separator: " ")
-  }
-
-  /// The steps of a recording, a JSON object a line.
-  ///
-  /// - Throws: ``HostInterface/Failure`` with code `garbled` for a line that is none.
-  static func steps(in text: String) throws -> [RecordedStep] {
-    let decoder = JSONDecoder()
-    return try text.utf8.split(separator: UInt8(ascii: "\n")).enumerated().map { number, line in
-      do {
-        return try decoder.decode(RecordedStep.self, from: Data(line))
-      } catch {
-        throw Failure(.garbled, "line \(number + 1)", "is no step of a recording", answer: "\(error)")
-      }
-    }
   }
 }

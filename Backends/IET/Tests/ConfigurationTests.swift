@@ -4,6 +4,7 @@ import IETSimulator
 import Quartet
 import Simulation
 import SystemPackage
+import TargetBackendTesting
 import TargetCore
 import Testing
 

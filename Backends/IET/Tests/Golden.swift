@@ -1,7 +1,6 @@
 import FoundationEssentials
 import Glibc
 import SystemPackage
-import TargetCore
 import Testing
 
 /// Compares a text with a golden file in Fixtures/IET/golden; GOLDEN_UPDATE=1 writes it instead.
@@ -20,46 +19,4 @@ func expectGolden(_ name: String, _ text: String, _ location: SourceLocation = #
   Issue.record(
     "\(name) line \(index + 1): is \(lines[1].debugDescription), was \(lines[0].debugDescription)",
     sourceLocation: location)
-}
-
-extension LiveState {
-  /// Everything that was read, a line each.
-  var rendering: String {
-    var lines = remarks.map { "remark \($0)" }
-    lines += discovery.rendering("discovery")
-    for target in targets.values.sorted(by: { $0.name < $1.name }) { lines += target.rendering }
-    return lines.map { $0 + "\n" }.joined()
-  }
-}
-
-extension CHAPAccounts {
-  func rendering(_ place: String) -> [String] {
-    func line(_ account: CHAPAccount, _ direction: String) -> String {
-      let secret = account.secret.map { $0.withBytes { String(decoding: $0, as: UTF8.self) } } ?? "unknown"
-      return "\(place) \(direction) \(account.user) secret \(secret)"
-    }
-    return incoming.map { line($0, "incoming") } + (outgoing.map { [line($0, "outgoing")] } ?? [])
-  }
-}
-
-extension Target {
-  var rendering: [String] {
-    var lines = ["target \(name) id \(id.map(String.init) ?? "none")\(enabled ? "" : " disabled")"]
-    lines += initiators.sorted().map { "  allows \($0)" }
-    lines += (portals ?? []).sorted().map { "  portal \($0)" }
-    lines += chap.rendering(" ")
-    lines += parameters.sorted { $0.key < $1.key }.map { "  \($0.key.rawValue)=\($0.value)" }
-    lines += attributes.sorted { $0.key < $1.key }.map { "  \($0.key)=\($0.value)" }
-    for unit in units.values.sorted(by: { $0.lun < $1.lun }) {
-      let fields = UnitField.allCases.compactMap { field in unit[field].map { "\(field.rawValue)=\($0)" } }
-      let size = unit.size.map { " size=\($0)" } ?? ""
-      let attributes = unit.attributes.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
-      lines.append("  lun \(unit.lun) \(unit.backing) \(fields.joined(separator: " "))\(size)\(attributes)")
-    }
-    for session in sessions {
-      let connections = session.connections.map { "\($0.id)@\($0.address?.description ?? "?")" }
-      lines.append("  session \(session.id) \(session.initiator) \(connections.joined(separator: " "))")
-    }
-    return lines
-  }
 }

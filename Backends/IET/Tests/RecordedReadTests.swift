@@ -4,6 +4,7 @@ import IETBackend
 import Simulation
 import Synchronization
 import SystemPackage
+import TargetBackendTesting
 import TargetCore
 import Testing
 

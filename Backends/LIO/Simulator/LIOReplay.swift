@@ -1,4 +1,5 @@
 import HostInterface
+import HostRecording
 import Simulation
 import SystemPackage
 
@@ -24,7 +25,7 @@ public struct LIOReplay {
   {
     var replay = LIOReplay()
     var list: [ReplayDifference] = []
-    for entry in try RecordedEntry.entries(in: text) {
+    for entry in try recordedSteps(in: text, as: RecordedEntry.self) {
       let path = entry.path ?? ""
       if passedOver.contains(where: { $0 == entry.op || ($0.hasPrefix("/") && path.hasSuffix($0)) }) {
         continue

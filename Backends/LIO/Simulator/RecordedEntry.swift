@@ -1,5 +1,3 @@
-import FoundationEssentials
-import HostInterface
 import SystemPackage
 
 /// One line of a recording of LIO; `Fixtures/LIO/README.md` says what the fields are.
@@ -57,18 +55,4 @@ struct RecordedEntry: Decodable, Sendable {
     "EINVAL": .invalidArgument, "ENOSYS": .noFunction, "ENOTEMPTY": .directoryNotEmpty,
     "EOVERFLOW": Errno(rawValue: 75), "ENOTSUP": Errno(rawValue: 95),
   ]
-
-  /// The steps of a recording, a JSON object a line.
-  ///
-  /// - Throws: ``HostInterface/Failure`` with code `garbled` for a line that is none.
-  static func entries(in text: String) throws -> [RecordedEntry] {
-    let decoder = JSONDecoder()
-    return try text.utf8.split(separator: UInt8(ascii: "\n")).enumerated().map { number, line in
-      do {
-        return try decoder.decode(RecordedEntry.self, from: Data(line))
-      } catch {
-        throw Failure(.garbled, "line \(number + 1)", "is no step of a recording", answer: "\(error)")
-      }
-    }
-  }
 }

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import HostInterface
+import HostRecording
 
 /// A line of a recording of SCST's sysfs; `Fixtures/SCST/README.md` says what the fields are.
 struct RecordedStep: Decodable, Sendable {
@@ -73,17 +74,10 @@ struct RecordedStep: Decodable, Sendable {
   }
 
   static func steps(in text: String) throws -> [RecordedStep] {
-    let decoder = JSONDecoder()
-    return try text.utf8.split(separator: UInt8(ascii: "\n")).enumerated().map { number, line in
-      do {
-        let step = try decoder.decode(RecordedStep.self, from: Data(line))
-        // No path of a machine has a NUL in it.
-        guard ![step.path, step.command].contains(where: { $0?.utf8.contains(0) == true }) else {
-          throw Failure(.garbled, "path", "has a NUL")
-        }
-        return step
-      } catch {
-        throw Failure(.garbled, "line \(number + 1)", "is no step of a recording", answer: "\(error)")
+    try recordedSteps(in: text) { step in
+      // No path of a machine has a NUL in it.
+      guard ![step.path, step.command].contains(where: { $0?.utf8.contains(0) == true }) else {
+        throw Failure(.garbled, "path", "has a NUL")
       }
     }
   }

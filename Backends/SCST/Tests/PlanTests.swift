@@ -4,6 +4,7 @@ import SCSTBackend
 import SCSTSimulator
 import Simulation
 import SystemPackage
+import TargetBackendTesting
 import TargetCore
 import Testing
 

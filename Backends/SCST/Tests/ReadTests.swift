@@ -2,6 +2,7 @@ import HostInterface
 import Quartet
 import SCSTBackend
 import SCSTSimulator
+import TargetBackendTesting
 import TargetCore
 import Testing
 

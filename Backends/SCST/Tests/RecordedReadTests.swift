@@ -3,6 +3,7 @@ import Quartet
 import SCSTBackend
 import Simulation
 import SystemPackage
+import TargetBackendTesting
 import TargetCore
 import Testing
 

@@ -1,6 +1,3 @@
-import FoundationEssentials
-import HostInterface
-
 /// One line of a recording of STGT; `Fixtures/STGT/README.md` says what the fields are.
 struct RecordedEntry: Decodable, Sendable {
   var seq: Int
@@ -22,18 +19,4 @@ struct RecordedEntry: Decodable, Sendable {
   var lun: UInt64?
   var bytes: UInt64?
   var on: Bool?
-
-  /// The steps of a recording, a JSON object a line.
-  ///
-  /// - Throws: ``HostInterface/Failure`` with code `garbled` for a line that is none.
-  static func entries(in text: String) throws -> [RecordedEntry] {
-    let decoder = JSONDecoder()
-    return try text.utf8.split(separator: UInt8(ascii: "\n")).enumerated().map { number, line in
-      do {
-        return try decoder.decode(RecordedEntry.self, from: Data(line))
-      } catch {
-        throw Failure(.garbled, "line \(number + 1)", "is no step of a recording", answer: "\(error)")
-      }
-    }
-  }
 }

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import HostInterface
+import HostRecording
 import Simulation
 import SystemPackage
 
@@ -33,7 +34,7 @@ public struct STGTReplay {
   public static func differences(in text: String) async throws -> [ReplayDifference] {
     var replay = STGTReplay()
     var list: [ReplayDifference] = []
-    for entry in try RecordedEntry.entries(in: text) {
+    for entry in try recordedSteps(in: text, as: RecordedEntry.self) {
       let problem: String?
       do { problem = try await replay.play(entry) } catch { problem = "it cannot be done: \(error)" }
       if let problem {

@@ -6,7 +6,7 @@ import Quartet
 import TargetCore
 
 /// Options of every command.
-struct CommonOptions: ParsableArguments {
+struct ImplementationOptions: ParsableArguments {
   @Option(
     name: [.short, .customLong("implementation")],
     help:
@@ -66,7 +66,9 @@ struct ChangeOptions: ParsableArguments {
   @Flag(help: "Export a backing although a logical unit exports it already.")
   var sharedBacking = false
 
-  func performOptions(_ common: CommonOptions) -> PerformOptions { performOptions(verbose: common.verbose) }
+  func performOptions(_ common: ImplementationOptions) -> PerformOptions {
+    performOptions(verbose: common.verbose)
+  }
 
   func performOptions(verbose: Bool) -> PerformOptions {
     var options = PerformOptions()
@@ -78,7 +80,7 @@ struct ChangeOptions: ParsableArguments {
   }
 
   /// Makes changes and prints what was done.
-  func perform(_ common: CommonOptions, _ changes: [Change]) async throws {
+  func perform(_ common: ImplementationOptions, _ changes: [Change]) async throws {
     let implementation = try await common.implementation()
     let proposal = try await implementation.perform(changes, options: performOptions(common))
     for warning in proposal.warnings { Report.warning(warning) }
