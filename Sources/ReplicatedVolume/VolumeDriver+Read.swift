@@ -95,6 +95,19 @@ extension VolumeDriver {
     }
   }
 
+  /// What `drbdadm adjust` would do for a change that may be half done, or may have nothing to do at all.
+  func pending(_ change: VolumeChange, in state: VolumeState) async throws -> [String] {
+    let name: ResourceName
+    switch change {
+    case .createResource(let resource, _): name = resource.name
+    case .up(let resource), .adjust(let resource): name = resource
+    default: return []
+    }
+    guard state.mine(name) != nil, state.status(name) != nil || change == .adjust(name) else { return [] }
+    let answer = try await output(DRBD.command(["--dry-run", "adjust", Text(name.description)]))
+    return String(decoding: answer, as: UTF8.self).split(separator: "\n").map(String.init)
+  }
+
   /// What is on the disks that a change wants to use on this node.
   func facts(for change: VolumeChange) async throws -> [DevicePath: DiskFacts] {
     let disks: [DevicePath]
