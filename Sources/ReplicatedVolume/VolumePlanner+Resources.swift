@@ -26,24 +26,35 @@ extension VolumePlanner {
       steps.append(try write(resource, for: generation, change))
     }
     if let status = state.status(name) {
+      let isWritten = steps.isEmpty
       // A volume that comes to a resource that runs has no metadata yet.
       let old = Set(status.volumes.map(\.number))
-      let isWritten = steps.isEmpty
       let new = mine.volumes.filter { $0.disk != nil && !old.contains($0.number) }
       for volume in new {
         steps += try createMetadata(of: volume, in: name, isNew: !isWritten, wipe: wipe, change)
       }
-      if !isWritten || lagsBehind || !new.isEmpty {
-        steps.append(step(DRBD.run("adjust", name), change))
-      }
+      // A run that was killed behind the file, or by a kernel that knew the resource only in part, is finished here.
+      // Whether it is connected is another matter.
+      let isPart = pending.contains { !$0.split(separator: " ").dropFirst().prefix(1).contains("connect") }
+      if isPart || !steps.isEmpty || !new.isEmpty { steps.append(step(DRBD.run("adjust", name), change)) }
       return (steps, sizeWarnings(mine, of: new))
     }
     steps.insert(step(.loadModule(name: "drbd"), change), at: 0)
     for volume in mine.volumes where volume.disk != nil {
       steps += try createMetadata(of: volume, in: name, isNew: isNew, wipe: wipe, change)
     }
-    steps.append(step(DRBD.run("up", name), undo: [DRBD.run("down", name)], change, patience: .seconds(5)))
-    return (steps, sizeWarnings(mine, of: mine.volumes))
+    let last = steps.removeLast()
+    return (steps + bringUp(name, after: last, change), sizeWarnings(mine, of: mine.volumes))
+  }
+
+  /// Brings a resource up behind a step.
+  ///
+  /// `drbdadm up` that fails leaves what it has done so far, so that the step before it takes that back as well.
+  func bringUp(_ name: ResourceName, after last: Step, _ change: VolumeChange) -> [Step] {
+    var last = last
+    let down = DRBD.run("down", name)
+    last.undo.insert(down, at: 0)
+    return [last, step(DRBD.run("up", name), undo: [down], change, patience: .seconds(5))]
   }
 
   /// Minors and ports are the machine's, whatever resource uses them.

@@ -12,6 +12,8 @@ public final class SimulatedPair: Sendable {
   public let names: [String]
   let world: Mutex<World>
   private let machines: [String: SimulatedHost]
+  /// What the machines show.
+  private let shown = Mutex(World())
 
   /// A pair whose machines have these disks each.
   ///
@@ -167,6 +169,11 @@ public final class SimulatedPair: Sendable {
   /// Brings the files of both machines into agreement with the world.
   func settle() {
     let world = world.withLock { $0 }
+    let old = shown.withLock { shown in
+      defer { shown = world }
+      return shown
+    }
+    guard old.machines != world.machines else { return }
     for (name, host) in machines { SimulatedNode.show(world, name, on: host) }
   }
 }

@@ -181,15 +181,13 @@ extension World {
 
   private mutating func deactivate(_ group: VolumeGroup, on node: String) -> Answer {
     let held = group.volumes.filter { self[node].open.contains("\(group.name)/\($0.name)") }
-    for volume in group.volumes where !held.contains(volume) {
-      machines[node]?.active["\(group.name)/\(volume.name)"] = nil
-    }
     guard held.isEmpty else {
       return .failed(
         5,
         held.map { "  Logical volume \(group.name)/\($0.name) in use.\n" }.joined()
           + "  Can't deactivate volume group \"\(group.name)\" with \(held.count) open logical volume(s)\n")
     }
+    for volume in group.volumes { machines[node]?.active["\(group.name)/\(volume.name)"] = nil }
     return Answer(output: "  0 logical volume(s) in volume group \"\(group.name)\" now active\n")
   }
 }
