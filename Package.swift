@@ -119,7 +119,8 @@ let package = Package(
     tests("ExtentPoolTests", ["BlockEngine", "BlockSimulation", "ExtentPool", "HostInterface"]),
     tests("LinuxBlockDevicesTests", ["BlockEngine", "HostInterface", "LinuxBlockDevices", system]),
     tests("TargetCoreTests", ["HostInterface", "TargetCore"]),
-    tests("StateFileTests", ["HostInterface", "TargetCore", "StateFile", "Yams", system]),
+    tests(
+      "StateFileTests", ["HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Yams", system]),
     tests(
       "QuartetTests",
       [
@@ -128,7 +129,10 @@ let package = Package(
       ]),
     tests(
       "FourTargetsTests",
-      ["HostInterface", "TargetCore", "Quartet", "Simulation", "quartet-cli", arguments, system]
+      [
+        "HostInterface", "TargetCore", "Quartet", "ReplicatedVolume", "Simulation", "VolumeSimulator",
+        "quartet-cli", arguments, system,
+      ]
         + backends.map { .target(name: "\($0)Simulator") }),
     tests("CLITests", ["HostInterface", "LinuxHost", "quartet-cli", system]),
     tests(

@@ -42,6 +42,7 @@ final class SimulatedNode: SimulatedService {
     for old in shown where !volumes.contains(where: { "drbd\($0.minor)" == old }) {
       host.remove(FilePath("/dev/" + old))
     }
+    showVolumes(world[name], on: host)
     for (path, _) in world[name].disks {
       var holders: [String] = []
       if let volume = volumes.first(where: { $0.disk == path || $0.metadataDisk == path }) {
@@ -56,6 +57,24 @@ final class SimulatedNode: SimulatedService {
       let path = "/dev/drbd\(volume.minor)"
       let users = world[name].active.filter { $0.value.contains(path) }.keys.sorted()
       host.setHolders(users.map { "held by dm (\($0))" }, of: FilePath(path), inPlaceOf: "held by d")
+    }
+  }
+
+  /// The block devices of the volumes that are active.
+  private static func showVolumes(_ machine: Machine, on host: SimulatedHost) {
+    let groups = machine.disks.values.compactMap(\.content.label?.group).sorted { $0.sequence > $1.sequence }
+    for group in Set(groups.map(\.name)) {
+      for old in (try? host.list(FilePath("/dev/\(group)"))) ?? []
+      where machine.active["\(group)/\(old)"] == nil {
+        host.remove(FilePath("/dev/\(group)/\(old)"))
+      }
+    }
+    for (index, path) in machine.active.keys.sorted().enumerated() {
+      let parts = path.split(separator: "/").map(String.init)
+      guard let group = groups.first(where: { $0.name == parts.first }), let name = parts.last,
+        let place = group.volume(name)
+      else { continue }
+      Self.place("/dev/\(path)", group.volumes[place].extents * group.extentSize, "253:\(index)", on: host)
     }
   }
 

@@ -20,7 +20,11 @@ public final class SimulatedPair: Sendable {
   /// - Parameters:
   ///   - names: Two names, as `uname -n` says them.
   ///   - disks: Sizes in bytes by path.
-  public init(_ names: [String] = ["mike", "nancy"], disks: [String: UInt64] = ["/dev/vda": 256 << 20]) {
+  ///   - services: What else runs on a machine, by its name.
+  public init(
+    _ names: [String] = ["mike", "nancy"], disks: [String: UInt64] = ["/dev/vda": 256 << 20],
+    services: (String) -> [any SimulatedService] = { _ in [] }
+  ) {
     self.names = Array(names.prefix(2))
     var world = World()
     var machines: [String: SimulatedHost] = [:]
@@ -33,7 +37,7 @@ public final class SimulatedPair: Sendable {
       world.machines[name] = machine
       let node = SimulatedNode(name: name)
       nodes.append(node)
-      machines[name] = SimulatedHost(services: [node])
+      machines[name] = SimulatedHost(services: [node] + services(name))
     }
     self.world = Mutex(world)
     self.machines = machines
