@@ -2,16 +2,19 @@ import HostInterface
 import LIOSimulator
 import Quartet
 import ReplicatedVolume
+import STGTSimulator
 import Simulation
 import SystemPackage
 import TargetCore
 import VolumeSimulator
 
-/// The article's two nodes in memory: DRBD, LVM and LIO on each.
+/// The article's two nodes in memory: DRBD, LVM, LIO and tgtd on each.
 struct StackScene {
   static let target = "iqn.2011-12.com.example:disk1"
 
-  let pair = SimulatedPair(disks: ["/dev/vda": 256 << 20, "/dev/vdb": 128 << 20]) { _ in [SimulatedLIO()] }
+  let pair = SimulatedPair(disks: ["/dev/vda": 256 << 20, "/dev/vdb": 128 << 20]) { _ in
+    [SimulatedLIO(), SimulatedTgtd()]
+  }
 
   init() {
     for name in pair.names {
@@ -25,7 +28,7 @@ struct StackScene {
   /// The article's stack in one document.
   static func document(
     resource: String = "", volume: String = "disk: /dev/vda", pool: String = "", size: String = "12M",
-    volumes: String = ""
+    volumes: String = "", implementation: String = "lio"
   ) -> String {
     """
     quartet: 1
@@ -47,6 +50,7 @@ struct StackScene {
           \(volumes)
     targets:
       - name: \(target)
+        implementation: \(implementation)
         initiators: all
         luns:
           - {lun: 1, volume: vg1/lun1}
@@ -65,7 +69,7 @@ struct StackScene {
   ) async -> CommandOutcome {
     pair.host(node).addFile("/etc/state.yaml", text: document)
     return await CommandOutcome(
-      of: ["apply", "-i", "lio"] + options + ["/etc/state.yaml"], on: host ?? pair.host(node))
+      of: ["apply"] + options + ["/etc/state.yaml"], on: host ?? pair.host(node))
   }
 
   /// Everything that a node exports, as text.

@@ -1,4 +1,5 @@
 import HostInterface
+import ReplicatedVolume
 import Simulation
 import SystemPackage
 import Testing
@@ -87,6 +88,19 @@ import VolumeSimulator
     let shrunk = await scene.apply(StackScene.document(size: "12M"), on: "mike")
     #expect(shrunk.status == 1 && shrunk.errors.contains("quartet pool reduce-volume vg1/lun1"), "\(shrunk)")
     #expect(scene.pair.summary == before)
+  }
+
+  /// A run that was killed between the volume and its logical unit is finished by the next one.
+  @Test func aLogicalUnitThatStayedBehindGrows() async throws {
+    let scene = await StackScene.built(StackScene.document(implementation: "tgt"))
+    try await VolumeDriver(on: scene.pair.host("mike")).perform([
+      .extendVolume(VolumePath("vg1/lun1"), .bytes(24 << 20))
+    ])
+    let document = StackScene.document(size: "24M", implementation: "tgt")
+    let grown = await scene.apply(document, on: "mike")
+    #expect(grown.output == "~ resize lun 1 of \(target)\n", "\(grown)")
+    let again = await scene.apply(document, on: "mike")
+    #expect(again.status == 0 && again.errors.contains("nothing to do"), "\(again)")
   }
 
   @Test func theFirstSyncIsSkippedWhereTheFileSaysSo() async throws {
