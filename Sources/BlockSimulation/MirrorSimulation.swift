@@ -245,8 +245,7 @@ package final class MirrorSimulation {
       isKill && !cachesLost && status.allSatisfy { $0 == .upToDate }
       && disks.allSatisfy { $0.condition == .well }
     for (leg, disk) in disks.enumerated() {
-      if leg == liar { disk.recover() }
-      if isKill, disk.condition == .well { disk.loseUser() } else { disk.losePower() }
+      if isKill, disk.condition == .well || leg == liar { disk.loseUser() } else { disk.losePower() }
     }
     clock.cancelAll()
     connections = disks.map { SimulatedConnection($0, clock: clock) }
