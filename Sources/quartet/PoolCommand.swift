@@ -119,7 +119,7 @@ struct PoolCommand: ParsableCommand {
     func run() async throws {
       let devices = try devices.map { try DevicePath($0) }
       try await change.perform(
-        common, [.createPool(PoolName(name), devices, extentSize: try extentSize.map(byteCount))])
+        common, [.createPool(PoolName(name), devices, extentSize: try extentSize.map(VolumeSize.byteCount))])
     }
   }
 
