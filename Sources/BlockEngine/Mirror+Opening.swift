@@ -65,12 +65,11 @@ extension Mirror {
     _ completion: @escaping (Result<Mirror, Failure>) -> Void
   ) {
     let reference = records[assembly.reference]
-    let pages = (0..<reference.layout.pageCount).map { ($0, BlockBuffer(count: 4096)) }
+    let layout = reference.layout
+    var bitmap = DirtyBitmap(blockCount: layout.blockCount)
     let slots = records.map { record in record.layout.logOffsets.map { ($0, BlockBuffer(count: 4096)) } }
     let read = Completion { failure in
       if let failure { return completion(.failure(failure)) }
-      var bitmap = DirtyBitmap(blockCount: reference.layout.blockCount)
-      for (page, block) in pages { _ = bitmap.merge(page, block) }
       var log = ActivityLog(capacity: options.activityLogCapacity)
       for (place, record) in records.enumerated() {
         for slot in slots[place].compactMap({ ActivityLog.decoded($0.1) }) {
@@ -93,17 +92,34 @@ extension Mirror {
         options: options, random: random
       ).begin(completion)
     }
-    let counted = devices[assembly.reference]
-    clock.limited(
-      options.stallLimit, counted.name,
-      { counted.submitInOrder(pages.map { .read(offset: reference.layout.pageOffset($0.0), $0.1) }, $0) },
-      read.expect())
+    readBitmap(layout, of: devices[assembly.reference], from: 0, clock, options, read.expect()) {
+      _ = bitmap.merge($0, $1)
+    }
     for (place, device) in devices.enumerated() {
       clock.limited(
         options.stallLimit, device.name,
         { device.submitInOrder(slots[place].map { .read(offset: $0.0, $0.1) }, $0) }, read.expect())
     }
     read.seal()
+  }
+
+  /// Reads the bitmap of a leg, so many pages at a time as one request takes.
+  private static func readBitmap(
+    _ layout: LegLayout, of device: any BlockDevice, from page: Int, _ clock: any EngineClock,
+    _ options: MirrorOptions, _ completion: @escaping (Failure?) -> Void,
+    _ found: @escaping (Range<Int>, BlockBuffer) -> Void
+  ) {
+    let pages = page..<min(page + pagesInRequest, layout.pageCount)
+    if pages.isEmpty { return completion(nil) }
+    let block = BlockBuffer(count: 4096 * pages.count)
+    clock.limited(
+      options.stallLimit, device.name,
+      { device.submit(.read(offset: layout.pageOffset(page), block), $0) },
+      { failure in
+        if let failure { return completion(failure) }
+        found(pages, block)
+        readBitmap(layout, of: device, from: pages.upperBound, clock, options, completion, found)
+      })
   }
 
   /// Makes durable that the mirror is in use, on which legs, and what is not in sync.
