@@ -164,7 +164,7 @@ extension World {
         ).map(\.device))
       let paths = uuids.compactMap(view.path).sorted()
       let isBelow = self[node].resources.flatMap(\.volumes).contains { paths.contains($0.disk ?? "") }
-      if isBelow {
+      if isBelow || self[node].refused.contains("\(group.name)/\(volume.name)") {
         answer.status = 5
         answer.errors = "  device-mapper: reload ioctl on  (253:0) failed: Device or resource busy\n"
         continue
