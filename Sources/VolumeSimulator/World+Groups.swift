@@ -107,9 +107,8 @@ extension World {
     let volumes = group.volumes.filter { !$0.isPrivate || $0.isPool }
     guard volumes.isEmpty else {
       return .failed(
-        5, "",
-        output:
-          "Do you really want to remove volume group \"\(name)\" containing \(volumes.count) logical volumes? "
+        5,
+        "Do you really want to remove volume group \"\(name)\" containing \(volumes.count) logical volumes? "
           + "[y/n]: [n]\n  Volume group \"\(name)\" not removed\n")
     }
     for device in group.devices {

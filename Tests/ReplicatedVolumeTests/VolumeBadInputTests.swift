@@ -92,7 +92,7 @@ import VolumeSimulator
     try await stack.run(.firstSync(stack.name), .applyFilter, .disconnect(stack.name), .connect(stack.name))
     #expect(host.now - start < .seconds(60))
     #expect(try await stack.driver().read().status(stack.name)?.peers.first?.connection == .connecting)
-    #expect(try await refusal(stack, .invalidate(stack.name)).problem.contains("no other copy"))
+    #expect(try await refusal(stack, .invalidate(stack.name)).code == .inUse)
     #expect(try await refusal(stack, .resize(stack.name)).code == .refused)
     #expect(try await refusal(stack, .detach(stack.name)).problem.contains("only copy"))
   }
@@ -145,10 +145,12 @@ import VolumeSimulator
     #expect(try await refusal(stack, .removePool(stack.pool)).problem.contains("lun1"))
     #expect(try await refusal(stack, .down(stack.name)).code == .inUse)
     #expect(try await refusal(stack, .removeResource(stack.name, wipe: true)).code == .inUse)
-    try await stack.run(.extendPool(stack.pool, DevicePath("/dev/vdb")))
+    let plain = try Stack()
+    try await plain.run(
+      .createPool(plain.pool, [DevicePath("/dev/vdb"), DevicePath("/dev/vdc")], extentSize: nil),
+      .createVolume(lun1, .extents(3)))
     #expect(
-      try await refusal(stack, .reducePool(stack.pool, DevicePath("/dev/drbd0"))).problem.contains(
-        "3 extents"))
+      try await refusal(plain, .reducePool(plain.pool, DevicePath("/dev/vdb"))).problem.contains("3 extents"))
   }
 
   @Test func theDiskBelowIsNobodysElse() async throws {
