@@ -50,8 +50,18 @@ struct Pair {
     return node
   }
 
-  func awaitConnection() async throws {
-    for node in [mike, nancy] { try await node.awaitState { $0.peers.first?.connection == .connected } }
+  /// Does the same on both nodes at once.
+  func onBoth(_ work: @Sendable (Node) async throws -> Void) async throws {
+    async let first: Void = work(mike)
+    async let second: Void = work(nancy)
+    _ = try await (first, second)
+  }
+
+  /// Waits until both nodes, or those who took their places, see one another.
+  func awaitConnection(_ nodes: Node...) async throws {
+    for node in nodes.isEmpty ? [mike, nancy] : nodes {
+      try await node.awaitState { $0.peers.first?.connection == .connected }
+    }
   }
 }
 

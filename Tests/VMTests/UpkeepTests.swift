@@ -13,9 +13,9 @@ struct UpkeepTests {
   @Test func aVolumeGrowsIsVerifiedAndLosesAndGetsItsDisks() async throws {
     let pair = try await Pair.start()
     let (mike, nancy) = (pair.mike, pair.nancy)
-    for node in [mike, nancy] {
+    try await pair.onBoth { node in
       try await node.shell("modprobe dm_mod")
-      try await map(24 << 20, on: node)
+      try await map(16 << 20, on: node)
       try await node.quartet(pair.creation(disk: Self.disk) + ["--set", "net.verify-alg=crc32c"])
       try await node.quartet("pool", "filter", "--apply")
     }
@@ -23,7 +23,7 @@ struct UpkeepTests {
     try await mike.quartet("volume", "skip-sync", "vg1")
     try await mike.quartet("volume", "promote", "vg1")
     try await mike.quartet("pool", "create", "vg1", "/dev/drbd0")
-    try await mike.quartet("pool", "create-volume", "vg1/lun1", "--size", "12M")
+    try await mike.quartet("pool", "create-volume", "vg1/lun1", "--size", "8M")
     try await mike.quartet("start", "-i", "lio")
     try await mike.quartet(
       "target", "create", "-i", "lio", RemoteInitiator.target, "--lun", "1=/dev/vg1/lun1", "--allow", "all")
@@ -55,27 +55,27 @@ struct UpkeepTests {
   private func grow(_ pair: Pair, _ initiator: RemoteInitiator, _ disk: String) async throws {
     let (mike, nancy) = (pair.mike, pair.nancy)
     let name = String(disk.dropFirst("/dev/".count))
-    let first = try await nancy.write(name, megabytes: 4, at: 0)
-    #expect(try await mike.status().volumes.first?.size == MetadataSize(disk: 24 << 20).usable)
+    let first = try await nancy.write(name, megabytes: 2, at: 0)
+    #expect(try await mike.status().volumes.first?.size == MetadataSize(disk: 16 << 20).usable)
     // The smallest node decides.
-    try await map(40 << 20, on: mike)
+    try await map(24 << 20, on: mike)
     try await mike.quartet("volume", "resize", "vg1")
-    #expect(try await mike.status().volumes.first?.size == MetadataSize(disk: 24 << 20).usable)
-    try await map(40 << 20, on: nancy)
+    #expect(try await mike.status().volumes.first?.size == MetadataSize(disk: 16 << 20).usable)
+    try await map(24 << 20, on: nancy)
     try await mike.quartet("volume", "resize", "vg1")
-    let usable = try MetadataSize(disk: 40 << 20).usable
+    let usable = try MetadataSize(disk: 24 << 20).usable
     try await mike.awaitState { $0.volumes.first?.size == usable && $0.isWhole }
     let map = try await mike.quartet("pool", "map", "vg1", "--json")
     #expect(map.contains(#""extents" : \#(Pool.extents(onDevice: usable, of: 4 << 20)),"#), "\(map)")
 
-    #expect(try await nancy.shell("blockdev --getsize64 $1", disk) == "\(12 << 20)")
+    #expect(try await nancy.shell("blockdev --getsize64 $1", disk) == "\(8 << 20)")
     try await mike.quartet(
-      "pool", "extend-volume", "vg1/lun1", "--size", "32M", says: "resize lun 1 of \(RemoteInitiator.target)")
+      "pool", "extend-volume", "vg1/lun1", "--size", "16M", says: "resize lun 1 of \(RemoteInitiator.target)")
     try await initiator.rescan()
-    #expect(try await nancy.shell("blockdev --getsize64 $1", disk) == "\(32 << 20)")
-    let last = try await nancy.write(name, megabytes: 4, at: 28)
-    #expect(try await mike.sum("vg1/lun1", megabytes: 4, at: 0) == first)
-    #expect(try await mike.sum("vg1/lun1", megabytes: 4, at: 28) == last)
+    #expect(try await nancy.shell("blockdev --getsize64 $1", disk) == "\(16 << 20)")
+    let last = try await nancy.write(name, megabytes: 2, at: 13)
+    #expect(try await mike.sum("vg1/lun1", megabytes: 2, at: 0) == first)
+    #expect(try await mike.sum("vg1/lun1", megabytes: 2, at: 13) == last)
   }
 
   /// What was written behind DRBD's back is found, told, and mended when the nodes meet again.
@@ -90,16 +90,16 @@ struct UpkeepTests {
     try await mike.quartet("volume", "status", "vg1", "--watch", says: "12 KiB")
     #expect(try await mike.status().outOfSync == 3 * 4096)
     #expect(
-      try await mike.sum("mapper/disk0", megabytes: 38, at: 0)
-        != nancy.sum("mapper/disk0", megabytes: 38, at: 0))
+      try await mike.sum("mapper/disk0", megabytes: 23, at: 0)
+        != nancy.sum("mapper/disk0", megabytes: 23, at: 0))
     let before = try await mike.sent()
     try await nancy.quartet("volume", "disconnect", "vg1")
     try await nancy.quartet("volume", "connect", "vg1")
     try await mike.awaitState { $0.isWhole && $0.outOfSync == 0 }
     #expect(try await mike.sent() - before == 3 * 4096)
     #expect(
-      try await mike.sum("mapper/disk0", megabytes: 38, at: 0)
-        == nancy.sum("mapper/disk0", megabytes: 38, at: 0))
+      try await mike.sum("mapper/disk0", megabytes: 23, at: 0)
+        == nancy.sum("mapper/disk0", megabytes: 23, at: 0))
   }
 
   /// A copy is thrown away and fetched, a disk is taken away and given back, and a node goes and comes.
@@ -109,9 +109,9 @@ struct UpkeepTests {
     let before = try await mike.sent()
     try await nancy.quartet("volume", "invalidate", "vg1")
     try await mike.awaitState { $0.isWhole && $0.outOfSync == 0 }
-    #expect(try await mike.sent() - before == MetadataSize(disk: 40 << 20).usable)
+    #expect(try await mike.sent() - before == MetadataSize(disk: 24 << 20).usable)
 
-    let sum = try await mike.sum("vg1/lun1", megabytes: 32, at: 0)
+    let sum = try await mike.sum("vg1/lun1", megabytes: 16, at: 0)
     try await nancy.quartet("volume", "detach", "vg1")
     #expect(try await nancy.status().volumes.first?.disk == "Diskless")
     try await mike.quartet("volume", "detach", "vg1", fails: 1, says: "has the only copy")
@@ -119,7 +119,7 @@ struct UpkeepTests {
     try await mike.awaitState { $0.isWhole }
     // Read from the other node's disk.
     try await mike.quartet("volume", "detach", "vg1")
-    #expect(try await mike.sum("vg1/lun1", megabytes: 32, at: 0) == sum)
+    #expect(try await mike.sum("vg1/lun1", megabytes: 16, at: 0) == sum)
     try await mike.quartet("volume", "attach", "vg1")
     try await mike.awaitState { $0.isWhole }
 
@@ -132,7 +132,7 @@ struct UpkeepTests {
     try await mike.awaitState { $0.isWhole }
     #expect(try await mike.sum("vg1/lun1", megabytes: 1, at: 8) == written)
     #expect(
-      try await mike.sum("mapper/disk0", megabytes: 38, at: 0)
-        == nancy.sum("mapper/disk0", megabytes: 38, at: 0))
+      try await mike.sum("mapper/disk0", megabytes: 23, at: 0)
+        == nancy.sum("mapper/disk0", megabytes: 23, at: 0))
   }
 }
