@@ -66,7 +66,9 @@ public final class SimulatedPair: Sendable {
     }
   }
 
-  /// Ends what a machine has in its memory, as a power cut does; its disks stay. It is on again at once, or stays off.
+  /// Ends what a machine has in its memory, as a power cut does; its disks stay.
+  ///
+  /// It is on again at once, or stays off.
   public func powerCut(_ name: String, returns: Bool = true) {
     change { world in
       world.machines[name]?.resources = []

@@ -101,7 +101,9 @@ struct RemoteInitiator {
       }
     }
 
-    /// Stops; returns how many writes were acknowledged. None may have failed.
+    /// Stops; returns how many writes were acknowledged.
+    ///
+    /// None may have failed.
     func end() async throws -> Int {
       try await node.shell("touch /run/enough")
       let result = try await run.value
