@@ -68,7 +68,7 @@ let package = Package(
     library("HostRecording", ["HostInterface", system]),
     library("Simulation", ["HostInterface", system]),
     library("ReplicatedVolume", ["HostInterface", system]),
-    library("VolumeSimulator", ["HostInterface", "Simulation", system]),
+    library("VolumeSimulator", ["HostInterface", "HostRecording", "Simulation", system]),
     library("BlockEngine", ["HostInterface"]),
     library("ExtentPool", ["BlockEngine", "HostInterface"]),
     library("BlockSimulation", ["BlockEngine", "HostInterface"]),

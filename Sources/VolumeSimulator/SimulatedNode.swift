@@ -113,6 +113,8 @@ final class SimulatedNode: SimulatedService {
 
   private func drbdsetup(_ words: [String], _ pair: SimulatedPair) -> Answer {
     let named = words.dropFirst().first { !$0.hasPrefix("-") }
+    // It loads the module when it is not there.
+    pair.world.withLock { $0[name].isModuleLoaded = true }
     switch words.first {
     case "events2" where words.contains("--now"):
       return pair.world.withLock { Answer(output: $0.events(of: name, only: named)) }
@@ -160,6 +162,12 @@ final class SimulatedNode: SimulatedService {
       let xml = meant.map(\.xml).joined()
       return Answer(
         output: parts.first == "all" ? "<config file=\"/etc/drbd.conf\">\n\(xml)</config>\n" : xml + "\n")
+    case "status":
+      let running = pair.world.withLock { world in meant.allSatisfy { world[name].running($0.name) != nil } }
+      let text = "\(plain.last ?? ""): No such resource\n"
+      return running ? .done : .failed(10, text)
+    case _ where !options.isDisjoint(with: ["-d", "--dry-run"]) && verb != "adjust":
+      return .failed(1, "the model tells no plan of \(verb)\n")
     case "sh-resources": return Answer(output: meant.map(\.name).joined(separator: " ") + "\n")
     default: break
     }

@@ -107,9 +107,8 @@ extension World {
     let volumes = group.volumes.filter { !$0.isPrivate || $0.isPool }
     guard volumes.isEmpty else {
       return .failed(
-        5, "",
-        output:
-          "Do you really want to remove volume group \"\(name)\" containing \(volumes.count) logical volumes? "
+        5,
+        "Do you really want to remove volume group \"\(name)\" containing \(volumes.count) logical volumes? "
           + "[y/n]: [n]\n  Volume group \"\(name)\" not removed\n")
     }
     for device in group.devices {
@@ -164,7 +163,7 @@ extension World {
         ).map(\.device))
       let paths = uuids.compactMap(view.path).sorted()
       let isBelow = self[node].resources.flatMap(\.volumes).contains { paths.contains($0.disk ?? "") }
-      if isBelow {
+      if isBelow || self[node].refused.contains("\(group.name)/\(volume.name)") {
         answer.status = 5
         answer.errors = "  device-mapper: reload ioctl on  (253:0) failed: Device or resource busy\n"
         continue

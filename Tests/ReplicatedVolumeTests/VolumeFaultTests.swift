@@ -43,23 +43,23 @@ struct VolumeCase: Sendable, CustomTestStringConvertible {
 
   @Test(arguments: VolumeCase.all)
   func everyStepMayFail(_ one: VolumeCase) async throws {
-    let undisturbed = try await one.stack()
-    let counting = FaultingHost(
-      undisturbed.pair.host("mike"), failing: nil, isMutating: Self.changes)
-    try await VolumeDriver(on: counting).perform([one.change(undisturbed)])
-    let expected = undisturbed.pair.summary
-    #expect(counting.callCount > 0 && undisturbed.pair.damage == [])
+    let stack = try await one.stack()
+    let start = stack.pair.moment
+    let counting = FaultingHost(stack.pair.host("mike"), failing: nil, isMutating: Self.changes)
+    try await VolumeDriver(on: counting).perform([one.change(stack)])
+    let expected = stack.pair.summary
+    #expect(counting.callCount > 0 && stack.pair.damage == [])
     for position in stride(from: 1, through: counting.callCount, by: 1) {
       for fault in [HostFault.error(.ioError), .hang, .hangAfter, .kill, .killAfter] {
-        try await check(one, fault, position, expected)
+        stack.pair.restore(start)
+        try await check(one, stack, fault, position, expected)
       }
     }
   }
 
-  private func check(_ one: VolumeCase, _ fault: HostFault, _ position: Int, _ expected: [String])
-    async throws
-  {
-    let stack = try await one.stack()
+  private func check(
+    _ one: VolumeCase, _ stack: Stack, _ fault: HostFault, _ position: Int, _ expected: [String]
+  ) async throws {
     let change = try one.change(stack)
     let before = stack.pair.summary
     let place = "\(one.testDescription): \(fault) at \(position)"
