@@ -65,6 +65,10 @@ extension VolumeDriver {
       (found.resource.node(state.node)?.volumes.compactMap(\.disk) ?? []).map { (found.resource.name, $0) }
     }
     guard !disks.isEmpty else { return }
+    guard try await !looksForDevices() else {
+      for (name, disk) in disks { state.unfiltered[name, default: []].append(disk) }
+      return
+    }
     let seen = try LVMReport.devices(try await output(withUdev(LVMReport.devicesCommand)))
     let identities = Set(seen.compactMap { (try? host.status(FilePath($0)))?.identity })
     for (name, disk) in disks {

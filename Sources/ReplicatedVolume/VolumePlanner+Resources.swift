@@ -109,6 +109,7 @@ extension VolumePlanner {
   ) throws -> [Step] {
     var disks = volume.disk.map { [$0] } ?? []
     if case .device(let device) = volume.metadata { disks.append(device) }
+    try refuseSmallMetadata(volume, in: name)
     var steps: [Step] = []
     var hasMetadata = false
     for disk in disks {
@@ -140,6 +141,19 @@ extension VolumePlanner {
         .run(DRBD.command(["create-md"] + force + [place])),
         undo: [.run(DRBD.command(["--", "--force", "wipe-md", place]))], change)
     ]
+  }
+
+  /// What the kernel would refuse to attach, or of which it would use a part.
+  private func refuseSmallMetadata(_ volume: Resource.Volume, in name: ResourceName) throws {
+    guard case .device(let device) = volume.metadata, let disk = volume.disk,
+      let size = facts[disk]?.status?.size, let room = facts[device]?.status?.size
+    else { return }
+    let needed = MetadataSize.onDeviceOfItsOwn(disk: size)
+    guard room < needed else { return }
+    throw Failure(
+      .invalid, "resource \(name)",
+      "cannot keep its metadata on \(device), which has \(room) bytes: \(disk) needs \(needed)",
+      remedy: "use a larger device for the metadata")
   }
 
   /// A disk that is there and that nobody uses.
