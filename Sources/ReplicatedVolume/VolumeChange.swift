@@ -15,7 +15,7 @@ public enum VolumeSize: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// Reads a number of bytes: digits, with K, M, G, T or P of 1024, 1024², ... bytes behind them where wanted.
+  /// Reads a number of bytes: digits, and behind them K, M, G, T or P for powers of 1024.
   ///
   /// - Throws: ``Failure`` with code `invalid`.
   public static func byteCount(_ text: String) throws -> UInt64 {
