@@ -15,7 +15,7 @@ public enum VolumeSize: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// Reads a number of bytes: digits, and behind them, where wanted, K, M, G, T or P for powers of 1024.
+  /// Reads a number of bytes: digits, and behind them K, M, G, T or P for powers of 1024.
   ///
   /// - Throws: ``Failure`` with code `invalid`.
   public static func byteCount(_ text: String) throws -> UInt64 {

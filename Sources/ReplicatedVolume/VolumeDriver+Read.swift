@@ -103,7 +103,9 @@ extension VolumeDriver {
   func pending(_ change: VolumeChange, in state: VolumeState) async throws -> [String] {
     let name: ResourceName
     switch change {
-    case .createResource(let resource, _): name = resource.name
+    case .createResource(let resource, _):
+      guard state.file(resource.name)?.resource == resource else { return [] }
+      name = resource.name
     case .up(let resource), .adjust(let resource): name = resource
     default: return []
     }

@@ -26,18 +26,7 @@ extension VolumePlanner {
       steps.append(try write(resource, for: generation, change))
     }
     if let status = state.status(name) {
-      let isWritten = steps.isEmpty
-      // A volume that comes to a resource that runs has no metadata yet.
-      let old = Set(status.volumes.map(\.number))
-      let new = mine.volumes.filter { $0.disk != nil && !old.contains($0.number) }
-      for volume in new {
-        steps += try createMetadata(of: volume, in: name, isNew: !isWritten, wipe: wipe, change)
-      }
-      // A run that was killed behind the file, or by a kernel that knew the resource only in part, is finished here.
-      // Whether it is connected is another matter.
-      let isPart = pending.contains { !$0.split(separator: " ").dropFirst().prefix(1).contains("connect") }
-      if isPart || !steps.isEmpty || !new.isEmpty { steps.append(step(DRBD.run("adjust", name), change)) }
-      return (steps, sizeWarnings(mine, of: new))
+      return try changeRunning(resource, status, mine, writing: steps.first, wipe: wipe, change)
     }
     steps.insert(step(.loadModule(name: "drbd"), change), at: 0)
     for volume in mine.volumes where volume.disk != nil {
@@ -45,6 +34,31 @@ extension VolumePlanner {
     }
     let last = steps.removeLast()
     return (steps + bringUp(name, after: last, change), sizeWarnings(mine, of: mine.volumes))
+  }
+
+  /// Brings a resource that runs into agreement with its file.
+  private func changeRunning(
+    _ resource: Resource, _ status: ResourceStatus, _ mine: Resource.Node, writing: Step?, wipe: Bool,
+    _ change: VolumeChange
+  ) throws -> ([Step], [String]) {
+    let name = resource.name
+    var writing = writing
+    // Behind the old file the kernel gets the old settings again, however far it came with the new ones.
+    writing?.undo.append(DRBD.run("adjust", name))
+    var steps = writing.map { [$0] } ?? []
+    // A volume that comes to a resource that runs has no metadata yet.
+    let old = Set(status.volumes.map(\.number))
+    let new = mine.volumes.filter { $0.disk != nil && !old.contains($0.number) }
+    for volume in new {
+      steps += try createMetadata(of: volume, in: name, isNew: writing != nil, wipe: wipe, change)
+    }
+    // A run that was killed behind the file, or in the middle of `up`, is finished here. Whether it is connected is
+    // another matter.
+    let isPart = pending.contains { !$0.split(separator: " ").dropFirst().prefix(1).contains("connect") }
+    guard isPart || !steps.isEmpty else { return ([], []) }
+    let undo = new.isEmpty ? writing?.undo ?? [] : new.map { DRBD.run("detach", "\(name)/\($0.number)") }
+    steps.append(step(DRBD.run("adjust", name), undo: undo, change))
+    return (steps, sizeWarnings(mine, of: new))
   }
 
   /// Brings a resource up behind a step.

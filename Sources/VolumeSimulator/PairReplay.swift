@@ -59,7 +59,7 @@ public struct PairReplay {
       }
       return nil
     case "read" where step.path == "/proc/drbd":
-      await settle(step.result ?? "", host)
+      settle(step.result ?? "", host)
       let text = (try? host.text("/proc/drbd")) ?? ""
       return differ(Self.plain(step.result ?? ""), Self.plain(text), "/proc/drbd of \(node)")
     case "exec": return await execute(step, host)
@@ -68,7 +68,7 @@ public struct PairReplay {
   }
 
   /// Lets what runs in the background end, where the recording shows that it has ended.
-  private func settle(_ recorded: String, _ host: SimulatedHost) async {
+  private func settle(_ recorded: String, _ host: SimulatedHost) {
     let isRunning = ["Sync", "Verify", "WFSync"].contains(where: recorded.contains)
     let text = (try? host.text("/proc/drbd")) ?? ""
     guard !isRunning, ["Sync", "Verify"].contains(where: text.contains) else { return }
@@ -86,10 +86,7 @@ public struct PairReplay {
     if !Self.unknown.isDisjoint(with: argv) { return nil }
     if argv.contains("-d"), !argv.contains("adjust") { return nil }
     let told = step.stdout ?? ""
-    let isConnected = told.contains("Connected") || told.hasPrefix("UpToDate/UpToDate")
-    if isConnected, ["events2", "cstate", "dstate"].contains(where: argv.contains) {
-      await settle(told, host)
-    }
+    if told.contains("Connected"), argv.contains("events2") || argv.contains("cstate") { settle(told, host) }
     guard
       let answer = try? await host.run(argv, environment: [:], input: [], limit: .seconds(60))
     else { return "\(words): no answer" }

@@ -65,92 +65,6 @@ extension World {
     return .done
   }
 
-  // MARK: - Metadata
-
-  private func metadataPath(_ volume: ConfiguredResource.Volume) -> String {
-    volume.metadata == "internal" ? volume.disk : volume.metadata
-  }
-
-  private func call(_ volume: ConfiguredResource.Volume, _ words: String, exit status: Int32) -> String {
-    "Command 'drbdmeta \(volume.minor ?? 0) v08 \(metadataPath(volume)) internal \(words)' terminated with exit code \(status)\n"
-  }
-
-  /// Whether the kernel has attached the disk, or someone else holds it.
-  private func holder(_ node: String, _ path: String) -> (isDRBD: Bool, minor: UInt32)? {
-    for volume in self[node].resources.flatMap(\.volumes)
-    where volume.disk == path || volume.metadataDisk == path {
-      return (true, volume.minor)
-    }
-    return self[node].isHeld([path]) ? (false, 0) : nil
-  }
-
-  private mutating func createMetadata(_ request: Request, _ volume: ConfiguredResource.Volume) -> Answer {
-    let path = metadataPath(volume)
-    let isForced = request.options.contains("--force")
-    let words = "create-md" + (isForced ? " --force" : "")
-    let done =
-      "initializing activity log\nWriting meta data...\nNew drbd meta data block successfully created.\n"
-    if let holder = holder(request.node, path) {
-      return .failed(
-        20,
-        "open(\(path)) failed: Device or resource busy\n\nExclusive open failed. Do it anyways?\n"
-          + (isForced
-            ? "*** confirmation forced via --force option ***\n"
-            : "stdin not a TTY, not waiting for confirmation\n")
-          + (holder.isDRBD
-            ? "# Output might be stale, since minor \(holder.minor) is attached\nDevice '\(holder.minor)' is configured!\n"
-            : "") + call(volume, words, exit: 20))
-    }
-    guard var disk = self[request.node].disks[path], !disk.isBroken else {
-      return .failed(20, "open(\(path)) failed: No such file or directory\n" + call(volume, words, exit: 20))
-    }
-    guard disk.usableKiB > 0 else {
-      return .failed(
-        10, "\(path) is too small for internal meta data.\n" + call(volume, words, exit: 10))
-    }
-    if disk.metadata == nil, let system = disk.content.signatures.first {
-      return .failed(
-        40, call(volume, words, exit: 40),
-        output:
-          "\nFound \(system) filesystem\n\nDevice size would be truncated, which\nwould corrupt data and "
-          + "result in\n'access beyond end of device' errors.\nOperation refused.\n\n")
-    }
-    let question: String? =
-      disk.metadata != nil
-      ? "You want me to create a v08 style flexible-size internal meta data block.\n"
-        + "There appears to be a v08 flexible-size internal meta data block\n"
-        + "already in place on \(path) at byte offset \(disk.size - 4096)\n\n"
-        + "Do you really want to overwrite the existing meta-data?\n"
-      : disk.content.label != nil ? "\nDo you want to proceed?\n" : nil
-    if let question, !isForced {
-      return .failed(
-        1, question + "stdin not a TTY, not waiting for confirmation\n",
-        output: disk.metadata != nil ? "Operation cancelled.\n" : "Operation canceled.\n")
-    }
-    if disk.metadata?.isConsistent == true {
-      damage.append("\(request.node): metadata of data overwritten on \(path)")
-    }
-    disk.metadata = Metadata()
-    machines[request.node]?.disks[path] = disk
-    let errors = question.map { $0 + "*** confirmation forced via --force option ***\n" } ?? ""
-    return Answer(output: done, errors: errors + "initializing bitmap (8 KB) to all zero\n")
-  }
-
-  private mutating func wipeMetadata(_ request: Request, _ volume: ConfiguredResource.Volume) -> Answer {
-    let path = metadataPath(volume)
-    if let holder = holder(request.node, path) {
-      return .failed(
-        20,
-        holder.isDRBD
-          ? "Device '\(holder.minor)' is configured!\n" : "open(\(path)) failed: Device or resource busy\n")
-    }
-    guard machines[request.node]?.disks[path]?.metadata != nil else {
-      return Answer(output: "There appears to be no drbd meta data to wipe out?\n")
-    }
-    machines[request.node]?.disks[path]?.metadata = nil
-    return Answer(output: "Wiping meta data...\nDRBD meta data block successfully wiped out.\n")
-  }
-
   // MARK: - Up and down
 
   private mutating func up(_ request: Request) -> Answer {
@@ -365,13 +279,18 @@ extension World {
 
   private mutating func adjust(_ request: Request) -> Answer {
     guard let index = self[request.node].running(request.name) else { return up(request) }
+    let wanted = (request.host?.volumes ?? []).map(\.number)
+    for volume in self[request.node].resources[index].volumes where !wanted.contains(volume.number) {
+      saveBitmap(request.node, volume)
+      self[request.node].resources[index].volumes.removeAll { $0.number == volume.number }
+    }
     for volume in request.host?.volumes ?? [] where volume.disk != "none" {
-      guard
-        let place = self[request.node].resources[index].volumes.first(where: { $0.number == volume.number })
-      else {
-        return up(request)
+      if !self[request.node].resources[index].volumes.contains(where: { $0.number == volume.number }) {
+        self[request.node].resources[index].volumes.append(
+          RunningResource.Volume(number: volume.number, minor: volume.minor ?? 0))
       }
-      if place.disk == nil {
+      let place = self[request.node].resources[index].volumes.first { $0.number == volume.number }
+      if place?.disk == nil {
         let answer = attach(request, volume)
         if answer.status != 0 { return answer }
       }
@@ -384,36 +303,5 @@ extension World {
       return connect(request)
     }
     return .done
-  }
-
-  /// What `drbdadm --dry-run adjust` prints: the calls that it would make.
-  private func adjustments(_ request: Request) -> Answer {
-    let connect = "drbdsetup-84 \(request.connectWords)"
-    guard let host = request.host else { return .done }
-    func attaching(_ volume: ConfiguredResource.Volume) -> [String] {
-      let words = "\(volume.minor ?? 0) v08 \(metadataPath(volume)) internal apply-al"
-      return ["drbdmeta \(words)", "drbdsetup-84 attach \(volume.minor ?? 0) \(volume.disk)"]
-    }
-    var lines: [String] = []
-    let resource = self[request.node].running(request.name).map { self[request.node].resources[$0] }
-    if resource == nil { lines.append("drbdsetup-84 new-resource \(request.name)") }
-    for volume in host.volumes {
-      let found = resource?.volumes.first { $0.number == volume.number }
-      if found == nil {
-        lines.append("drbdsetup-84 new-minor \(request.name) \(volume.minor ?? 0) \(volume.number)")
-      }
-      if found?.disk == nil, volume.disk != "none" { lines += attaching(volume) }
-    }
-    if let resource, resource.connection != .standAlone, resource.addresses == request.addresses {
-      let net = request.resource.options("net")
-      if net != resource.net {
-        let options = net.sorted { $0.key < $1.key }.map { " --\($0.key)=\($0.value)" }.joined()
-        let addresses = request.addresses.map { " ipv4:\($0)" }.joined()
-        lines.append("drbdsetup-84 net-options\(addresses) --set-defaults\(options)")
-      }
-    } else {
-      lines.append(connect)
-    }
-    return Answer(output: lines.map { $0 + "\n" }.joined())
   }
 }

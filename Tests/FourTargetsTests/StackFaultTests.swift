@@ -11,6 +11,8 @@ import VolumeSimulator
   ]
 
   private static func changes(_ call: HostCall) -> Bool {
+    // Nothing is asked of tgtd here but whether it is there.
+    if case .exchange = call { return false }
     guard case .run(let argv) = call else { return true }
     return looks.isDisjoint(with: argv)
   }

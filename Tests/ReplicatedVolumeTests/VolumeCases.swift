@@ -72,6 +72,18 @@ extension VolumeCase {
       .createResource(
         try ResourceFileTests.resource { $0.settings[.net] = ["verify-alg": "crc32c"] }, wipe: false)
     },
+    VolumeCase("add a volume to a resource that runs") {
+      try await replicated($0)
+    } change: { _ in
+      let resource = try ResourceFileTests.resource { resource in
+        resource.settings[.net] = ["verify-alg": "crc32c"]
+        for index in resource.nodes.indices {
+          resource.nodes[index].volumes.append(
+            try Resource.Volume(number: 1, minor: 1, disk: DevicePath("/dev/vdb")))
+        }
+      }
+      return .createResource(resource, wipe: false)
+    },
     VolumeCase("remove resource") { stack in
       try await replicated(stack)
       try await stack.run(.demote(stack.name))

@@ -12,8 +12,11 @@ enum DRBD {
 
   /// The operation that runs `drbdadm VERB RESOURCE`.
   static func run(_ verb: Text, _ name: ResourceName) -> Operation {
-    .run(command([verb, Text(name.description)]))
+    run(verb, Text(name.description))
   }
+
+  /// The same for one volume, `RESOURCE/NUMBER`.
+  static func run(_ verb: Text, _ place: Text) -> Operation { .run(command([verb, place])) }
 
   /// What an answer's text means; the statuses are 10 or 11 for most of it (drbdsetup.c, recordings).
   private static let meanings: [(text: String, code: Failure.Code, problem: String, remedy: String?)] = [
