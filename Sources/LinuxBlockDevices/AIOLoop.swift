@@ -52,9 +52,19 @@ package final class AIOLoop: EngineClock {
     }
   }
 
-  deinit {
+  /// Gives up whatever was submitted or scheduled, so that nothing refers to the loop any more.
+  func end() {
     // Waits for what the kernel still has, so that no buffer is written to later.
     if let context { io_destroy(context) }
+    context = nil
+    batch = []
+    waiting = []
+    answers = Array(repeating: nil, count: depth)
+    timers.removeAll()
+  }
+
+  deinit {
+    end()
     blocks.deallocate()
     events.deallocate()
   }
