@@ -68,6 +68,8 @@ package struct PoolReport: Codable, Sendable, Hashable {
 
   /// Whether the legs were written without each other.
   package var isSplitBrain: Bool { legs.contains { $0.status == .diverged } }
+  /// What the extents of the map are on: the mirror, or the only leg.
+  package var mapDevice: String { legs.count == 1 ? legs[0].address : "mirror" }
   /// Which extents belong to which volume (nil: to none), in the order of the pool.
   package var map: [(segment: Segment, volume: String?)] {
     let used = volumes.flatMap { volume in volume.segments.map { (segment: $0, volume: String?(volume.name)) } }
