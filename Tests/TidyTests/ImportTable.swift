@@ -18,6 +18,10 @@ enum ImportTable {
       "BlockEngine", "ExtentPool", "HostInterface", "LinuxBlockDevices", "ReplicatedVolume",
       "FoundationEssentials",
     ],
+    "NBDKitPlugin": [
+      "BlockEngine", "CNBDKit", "EmbeddedPool", "ExtentPool", "HostInterface", "LinuxBlockDevices",
+      "LinuxHost", "ReplicatedVolume",
+    ],
     "simulate": ["BlockEngine", "BlockSimulation"],
     "TargetCore": ["HostInterface"],
     "StateFile": ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", "CYaml"],
