@@ -2,6 +2,7 @@ import BlockEngine
 import HostInterface
 import LinuxBlockDevices
 import ReplicatedVolume
+import SystemPackage
 
 /// The embedded pools of a machine: those that have a description.
 ///
@@ -42,13 +43,23 @@ package struct EmbeddedPools: Sendable {
     return description
   }
 
+  /// How long the process that serves a pool may take to answer.
+  private static let answerLimit = Duration.seconds(60)
+
   /// Everything that there is to know of a pool; nothing is written to its legs.
   package func report(_ description: PoolDescription) async throws -> PoolReport {
-    try local(description, OpenPool.Options())
+    if let client = try ControlClient(places.control(of: description.name)) {
+      return try Self.report(from: client)
+    }
+    return try PoolReport.examining(description, on: AIOLoop(), options: OpenPool.Options())
   }
 
-  private func local(_ description: PoolDescription, _ options: OpenPool.Options) throws -> PoolReport {
-    try PoolReport.examining(description, on: AIOLoop(), options: options)
+  private static func report(from client: ControlClient) throws -> PoolReport {
+    guard case .report(var report) = try client.ask(.report, limit: answerLimit).orFailure() else {
+      throw Failure(.garbled, "control socket", "the answer is no report")
+    }
+    report.server = client.server
+    return report
   }
 
   /// Carries a request out to its end.
@@ -59,7 +70,31 @@ package struct EmbeddedPools: Sendable {
   ) async throws -> (changed: Bool, report: PoolReport) {
     let lock = try await host.lock("pool-\(description.name)", limit: .seconds(30))
     defer { lock.release() }
+    let control = places.control(of: description.name)
+    if let client = try ControlClient(control) {
+      let answer = try client.ask(request, limit: Self.answerLimit).orFailure()
+      return try await watch(answer, control, options)
+    }
     return try performHere(request, description, options)
+  }
+
+  /// Waits for the end of what the process that serves the pool has begun.
+  private func watch(
+    _ answer: PoolAnswer, _ control: FilePath, _ options: Options
+  ) async throws -> (Bool, PoolReport) {
+    while true {
+      guard let client = try ControlClient(control) else {
+        throw Failure(.unavailable, "\(control)", "the process that serves the pool has ended")
+      }
+      let report = try Self.report(from: client)
+      if case .done(let changed) = answer { return (changed, report) }
+      guard let job = report.job, job.isRunning else {
+        if let failure = report.job?.failure { throw failure.failure }
+        return (true, report)
+      }
+      options.progress(report)
+      try await host.sleep(.milliseconds(200))
+    }
   }
 
   private func performHere(

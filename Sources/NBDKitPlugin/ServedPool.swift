@@ -12,8 +12,17 @@ final class ServedPool {
   private var volumes: [Int: (device: LogicalVolume, name: VolumeName, users: Int)] = [:]
   private var lastNumber = 0
 
-  init(legs: [String], on loop: AIOLoop) throws {
-    let files = try legs.map { try AIOFile(FilePath($0), on: loop) }
+  /// The pool of a description with its control socket; nil for legs that were named.
+  private let described: DescribedPool?
+
+  init(_ parameters: Parameters, on loop: AIOLoop) throws {
+    if let name = parameters.pool {
+      let described = try DescribedPool(name, allowsMissingLegs: parameters.allowsMissingLegs, on: loop)
+      (self.described, pool, mirror) = (described, described.open.pool, described.open.mirror)
+      return
+    }
+    described = nil
+    let files = try parameters.legs.map { try AIOFile(FilePath($0), on: loop) }
     var mirror: Mirror?
     if files.count > 1 {
       mirror = try loop.finish {
@@ -54,6 +63,7 @@ final class ServedPool {
 
   /// Ends the use of the pool in order.
   func close(_ completion: @escaping (Failure?) -> Void) {
+    described?.control.end()
     if let mirror { mirror.close(completion) } else { pool.device.submit(.flush, completion) }
   }
 }
