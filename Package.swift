@@ -76,8 +76,14 @@ let package = Package(
     library("BlockSimulation", ["BlockEngine", "HostInterface"]),
     library("LinuxBlockDevices", ["BlockEngine", "CLibAIO", "HostInterface", system]),
     library(
+      "EmbeddedPool",
+      ["BlockEngine", "ExtentPool", "HostInterface", "LinuxBlockDevices", "ReplicatedVolume", system]),
+    library(
       "NBDKitPlugin",
-      ["BlockEngine", "CNBDKit", "ExtentPool", "HostInterface", "LinuxBlockDevices", system]),
+      [
+        "BlockEngine", "CNBDKit", "EmbeddedPool", "ExtentPool", "HostInterface", "LinuxBlockDevices",
+        "LinuxHost", "ReplicatedVolume", system,
+      ]),
     library("TargetCore", ["HostInterface"]),
     .target(
       name: "StateFile", dependencies: ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", system],
@@ -92,7 +98,8 @@ let package = Package(
     .executableTarget(
       name: "quartet-cli",
       dependencies: [
-        "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Quartet", arguments, log, system,
+        "EmbeddedPool", "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Quartet", arguments,
+        log, system,
       ],
       path: "Sources/quartet", swiftSettings: settings),
     .executableTarget(name: "bench-floor"),

@@ -29,13 +29,22 @@ extension Mirror {
     }
     for (place, device) in devices.enumerated() {
       let end = read.expect()
-      clock.limited(options.stallLimit, device.name, { readLeg(device, $0) { records[place] = $0 } }, end)
+      clock.limited(
+        options.stallLimit, device.name,
+        {
+          readLeg(device, $0) { record in
+            if record.isOtherCopyDamaged {
+              options.onEvent("\(device.name): one of the two copies of its metadata is damaged, and is repaired")
+            }
+            records[place] = record
+          }
+        }, end)
     }
     read.seal()
   }
 
   /// Makes durable what an earlier user may have left in a cache, so that it is not lost later, and reads a superblock.
-  private static func readLeg(
+  static func readLeg(
     _ device: any BlockDevice, _ completion: @escaping (Failure?) -> Void,
     _ found: @escaping (LegRecord) -> Void
   ) {
@@ -70,7 +79,12 @@ extension Mirror {
     let read = Completion { failure in
       if let failure { return completion(.failure(failure)) }
       var bitmap = DirtyBitmap(blockCount: reference.layout.blockCount)
-      for (page, block) in pages { _ = bitmap.merge(page, block) }
+      let damaged = pages.reduce(0) { $0 + bitmap.merge($1.0, $1.1) }
+      if damaged > 0 {
+        options.onEvent(
+          "\(devices[assembly.reference].name): \(damaged) sectors of the bitmap are damaged: what they stand for is "
+            + "copied anew")
+      }
       var log = ActivityLog(capacity: options.activityLogCapacity)
       for (place, record) in records.enumerated() {
         for slot in slots[place].compactMap({ ActivityLog.decoded($0.1) }) {
@@ -231,15 +245,23 @@ extension Mirror {
 
   /// Compares the legs that are up to date, while they are in use.
   ///
-  /// - Parameter completion: Called with the ranges of bytes in which they differ, or with why they cannot be compared.
-  package func verify(_ completion: @escaping (Result<[Range<Int>], Failure>) -> Void) {
-    verify(from: 0, [], completion)
+  /// - Parameters:
+  ///   - progress: Called with how many bytes are compared, now and then.
+  ///   - completion: Called with the ranges of bytes in which they differ, or with why they cannot be compared.
+  package func verify(
+    _ progress: @escaping (Int) -> Void = { _ in },
+    _ completion: @escaping (Result<[Range<Int>], Failure>) -> Void
+  ) {
+    verify(from: 0, [], progress, completion)
   }
 
   private func verify(
-    from block: Int, _ found: [Range<Int>], _ completion: @escaping (Result<[Range<Int>], Failure>) -> Void
+    from block: Int, _ found: [Range<Int>], _ progress: @escaping (Int) -> Void,
+    _ completion: @escaping (Result<[Range<Int>], Failure>) -> Void
   ) {
     if let failure { return completion(.failure(failure)) }
+    if isClosing { return completion(.failure(Failure(.unavailable, name, "it is being closed"))) }
+    progress(block * LegLayout.block)
     guard block < bitmap.blockCount else { return completion(.success(found)) }
     let blocks = block..<min(block + 256, bitmap.blockCount)
     locks.acquire(blocks) { [self] token in
@@ -255,7 +277,7 @@ extension Mirror {
           }
           if !isSame { found.append(number * LegLayout.block..<(number + 1) * LegLayout.block) }
         }
-        verify(from: blocks.upperBound, found, completion)
+        verify(from: blocks.upperBound, found, progress, completion)
       }
       for (leg, buffer) in buffers {
         let end = read.expect()

@@ -23,7 +23,7 @@ final class Plugin: Sendable {
   /// Opens the pool; threads, and contexts of asynchronous I/O, do not survive nbdkit's fork, so it comes after that.
   func start() throws {
     let parameters = state.withLock { $0.parameters }
-    let engine = try EngineThread { try ServedPool(legs: parameters.legs, on: $0) }
+    let engine = try EngineThread { try ServedPool(parameters, on: $0) }
     state.withLock { $0.engine = engine }
     ServiceManager.notify("READY=1")
   }

@@ -20,8 +20,18 @@ final class ServedPool {
   private let loop: AIOLoop
   private var watch: DescriptorWatch?
 
-  init(legs: [String], on loop: AIOLoop) throws {
-    let files = try legs.map { try AIOFile(FilePath($0), on: loop) }
+  /// The pool of a description with its control socket; nil for legs that were named.
+  private let described: DescribedPool?
+
+  init(_ parameters: Parameters, on loop: AIOLoop) throws {
+    self.loop = loop
+    if let name = parameters.pool {
+      let described = try DescribedPool(name, allowsMissingLegs: parameters.allowsMissingLegs, on: loop)
+      (self.described, pool, mirror) = (described, described.open.pool, described.open.mirror)
+      return closeOnSignal()
+    }
+    described = nil
+    let files = try parameters.legs.map { try AIOFile(FilePath($0), on: loop) }
     var mirror: Mirror?
     if files.count > 1 {
       mirror = try loop.finish {
@@ -31,7 +41,6 @@ final class ServedPool {
     let device: any BlockDevice = mirror ?? files[0]
     pool = try loop.finish { ExtentPool.open(on: device, $0) }
     self.mirror = mirror
-    self.loop = loop
     closeOnSignal()
   }
 
@@ -70,6 +79,7 @@ final class ServedPool {
     case nil:
       closing = .begun([completion])
       ServiceManager.notify("STOPPING=1")
+      described?.control.end()
       let done: (Failure?) -> Void = { [self] failure in
         guard case .begun(let waiting) = closing else { return }
         closing = .over(failure)

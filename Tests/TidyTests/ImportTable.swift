@@ -14,7 +14,14 @@ enum ImportTable {
     "ExtentPool": ["BlockEngine", "HostInterface"],
     "BlockSimulation": ["BlockEngine", "HostInterface"],
     "LinuxBlockDevices": ["BlockEngine", "CLibAIO", "HostInterface"],
-    "NBDKitPlugin": ["BlockEngine", "CNBDKit", "ExtentPool", "HostInterface", "LinuxBlockDevices"],
+    "EmbeddedPool": [
+      "BlockEngine", "ExtentPool", "HostInterface", "LinuxBlockDevices", "ReplicatedVolume",
+      "FoundationEssentials",
+    ],
+    "NBDKitPlugin": [
+      "BlockEngine", "CNBDKit", "EmbeddedPool", "ExtentPool", "HostInterface", "LinuxBlockDevices",
+      "LinuxHost", "ReplicatedVolume",
+    ],
     "simulate": ["BlockEngine", "BlockSimulation"],
     "TargetCore": ["HostInterface"],
     "StateFile": ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", "CYaml"],
@@ -24,7 +31,7 @@ enum ImportTable {
     ],
     "TargetBackendTesting": ["HostInterface", "TargetCore", "Simulation", "HostRecording", "Quartet"],
     "quartet": [
-      "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Quartet", "LinuxHost",
+      "EmbeddedPool", "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Quartet", "LinuxHost",
       "ArgumentParser", "Logging",
       "FoundationEssentials",
     ],
