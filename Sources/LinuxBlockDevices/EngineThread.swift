@@ -38,6 +38,10 @@ package final class EngineThread<Engine>: Sendable {
     let result = pthread_create(
       &id, nil,
       { argument in
+        // Signals are for the threads of the program that has an engine.
+        var all = sigset_t()
+        sigfillset(&all)
+        pthread_sigmask(SIG_BLOCK, &all, nil)
         // Sound: the pointer is the retained object that was passed below, consumed here exactly once.
         if let argument { Unmanaged<ThreadStart>.fromOpaque(argument).takeRetainedValue().body() }
         return nil

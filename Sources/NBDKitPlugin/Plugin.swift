@@ -31,7 +31,6 @@ final class Plugin: Sendable {
   /// Closes the pool: nbdkit has finished every request.
   func stop() {
     guard let engine = state.withLock({ $0.engine }) else { return }
-    ServiceManager.notify("STOPPING=1")
     _ = status {
       let _: Void = try engine.answer { pool, answer in
         pool.close { answer($0.map(Result.failure) ?? .success(())) }

@@ -25,6 +25,7 @@ final class ScratchPool {
       return path
     }
     let loop = try AIOLoop()
+    defer { loop.end() }
     let files = try legs.map { try AIOFile($0, on: loop) }
     var random = SystemRandomNumberGenerator()
     let id = (0..<16).map { _ in UInt8.random(in: 0...255) }
@@ -39,6 +40,22 @@ final class ScratchPool {
     let pool: ExtentPool = try loop.value { ExtentPool.create(on: device, id: id, extentSize: 1 << 20, $0) }
     try loop.finish { pool.createVolume(try VolumeName("data"), extents: extents, $0) }
     if let mirror = device as? Mirror { try loop.finish { mirror.close($0) } }
+  }
+
+  /// Opens the mirror as after any crash, waits until it is in sync, and compares its legs.
+  func differences() throws -> [Range<Int>] {
+    guard legs.count > 1 else { return [] }
+    let loop = try AIOLoop()
+    defer { loop.end() }
+    let files = try legs.map { try AIOFile($0, on: loop) }
+    let mirror: Mirror = try loop.value {
+      Mirror.open(on: files, clock: loop, random: { .random(in: 1 ... .max) }, $0)
+    }
+    loop.schedule(after: .seconds(30)) { Issue.record("the resync does not end") }
+    try loop.run { mirror.isInSync }
+    let found: [Range<Int>] = try loop.value { mirror.verify($0) }
+    try loop.finish { mirror.close($0) }
+    return found
   }
 
   deinit {
