@@ -34,7 +34,8 @@ extension Mirror {
         {
           readLeg(device, $0) { record in
             if record.isOtherCopyDamaged {
-              options.onEvent("\(device.name): one of the two copies of its metadata is damaged, and is repaired")
+              options.onEvent(
+                "\(device.name): one of the two copies of its metadata is damaged, and is repaired")
             }
             records[place] = record
           }

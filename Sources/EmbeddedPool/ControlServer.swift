@@ -28,7 +28,8 @@ package final class ControlServer {
   ///   - answer: Carries a request out, and calls back once.
   /// - Throws: ``Failure`` when the system refuses.
   package init(
-    at path: FilePath, on loop: AIOLoop, _ answer: @escaping (PoolRequest, @escaping (PoolAnswer) -> Void) -> Void
+    at path: FilePath, on loop: AIOLoop,
+    _ answer: @escaping (PoolRequest, @escaping (PoolAnswer) -> Void) -> Void
   ) throws {
     (self.loop, self.path, self.answer) = (loop, path, answer)
     socket = try UnixSocket.listen(at: path)

@@ -26,7 +26,8 @@ extension OpenPool {
   func detachLeg(_ text: String, _ completion: @escaping (PoolAnswer) -> Void) throws {
     guard let mirror else { throw noMirror }
     _ = try known(text)
-    guard mirror.legReports.contains(where: { $0.device == text && [.upToDate, .syncing].contains($0.status) })
+    guard
+      mirror.legReports.contains(where: { $0.device == text && [.upToDate, .syncing].contains($0.status) })
     else { return completion(.done(changed: false)) }
     mirror.detach(deviceNamed: text) { failure in
       completion(failure.map(PoolAnswer.failed) ?? .done(changed: true))

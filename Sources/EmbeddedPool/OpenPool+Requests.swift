@@ -110,7 +110,8 @@ extension OpenPool {
   private func begin(_ new: PoolReport.Job) throws {
     if let job, job.isRunning {
       throw Failure(
-        .inUse, "pool \(name)", "is busy: a \(job.kind) runs", remedy: "wait for it, see `quartet pool status`"
+        .inUse, "pool \(name)", "is busy: a \(job.kind) runs",
+        remedy: "wait for it, see `quartet pool status`"
       )
     }
     job = new

@@ -73,7 +73,8 @@ extension PoolReport {
       let index = found.index(ofLeg: place, in: legs)
       return Leg(
         address: description.legs[place].description,
-        status: index.flatMap { found.legStatus.indices.contains($0) ? found.legStatus[$0] : nil } ?? .missing,
+        status: index.flatMap { found.legStatus.indices.contains($0) ? found.legStatus[$0] : nil }
+          ?? .missing,
         problem: examination.problem(ofLeg: place, in: legs)?.description, size: device?.size)
     }
     let missing = description.legs.indices.filter { found.index(ofLeg: $0, in: legs) == nil }
@@ -101,7 +102,8 @@ extension PoolReport {
   private static func opened(
     _ view: ReadOnlyView, _ description: PoolDescription, _ legs: [Leg], on loop: AIOLoop, _ events: EventLog
   ) throws -> PoolReport {
-    let pool: Result<ExtentPool, Failure> = try loop.finish("pool \(description.name)", limit: OpenPool.limit) {
+    let pool: Result<ExtentPool, Failure> = try loop.finish("pool \(description.name)", limit: OpenPool.limit)
+    {
       ExtentPool.open(on: view, onEvent: events.add, $0)
     }
     var report = PoolReport(description, of: try pool.get(), legs: legs, outOfSync: 0)

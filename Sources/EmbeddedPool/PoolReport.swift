@@ -72,8 +72,9 @@ package struct PoolReport: Codable, Sendable, Hashable {
   package var mapDevice: String { legs.count == 1 ? legs[0].address : "mirror" }
   /// Which extents belong to which volume (nil: to none), in the order of the pool.
   package var map: [(segment: Segment, volume: String?)] {
-    let used = volumes.flatMap { volume in volume.segments.map { (segment: $0, volume: String?(volume.name)) } }
-      .sorted { $0.segment.start < $1.segment.start }
+    let used = volumes.flatMap { volume in volume.segments.map { (segment: $0, volume: String?(volume.name)) }
+    }
+    .sorted { $0.segment.start < $1.segment.start }
     var map: [(segment: Segment, volume: String?)] = []
     var next: UInt32 = 0
     for entry in used + [(Segment(start: UInt32(clamping: extents), count: 0), nil)] {

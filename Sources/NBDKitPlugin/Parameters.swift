@@ -30,7 +30,8 @@ struct Parameters: Sendable {
 
   func check() throws {
     if legs.isEmpty == (pool == nil) {
-      throw Failure(.invalid, "parameter pool", "is missing, or legs are named as well", remedy: "name a pool")
+      throw Failure(
+        .invalid, "parameter pool", "is missing, or legs are named as well", remedy: "name a pool")
     }
   }
 

@@ -8,9 +8,10 @@ struct PoolCommand: ParsableCommand {
     commandName: "pool", abstract: "Manages pools of extents and the volumes in them, with LVM.",
     discussion: "A volume is written POOL/VOLUME, and its device is /dev/POOL/VOLUME.",
     subcommands: [
-      List.self, Map.self, Filter.self, PoolCreateCommand.self, Extend.self, Reduce.self, Remove.self, Activate.self,
+      List.self, Map.self, Filter.self, PoolCreateCommand.self, Extend.self, Reduce.self, Remove.self,
+      Activate.self,
       Deactivate.self, CreateVolume.self, SnapshotVolume.self, ExtendVolume.self, ReduceVolume.self,
-      RenameVolume.self, RemoveVolume.self,
+      RenameVolume.self, RemoveVolume.self, Serve.self, Stop.self,
     ])
 
   /// What LVM has.
@@ -52,16 +53,17 @@ struct PoolCommand: ParsableCommand {
       }
       Output.table(
         ["POOL", "VOLUME", "SIZE", "FREE", "LAYOUT", "STATE", "ON"],
-        embedded.flatMap(rows) + pools.flatMap { pool in
-          [
+        embedded.flatMap(rows)
+          + pools.flatMap { pool in
             [
-              pool.name, "-", shownBytes(pool.extents * pool.extentSize),
-              shownBytes(pool.free * pool.extentSize),
-              "\(pool.extents) x \(shownBytes(pool.extentSize))", "-",
-              pool.devices.map { $0.device + ($0.isMissing ? " (missing)" : "") }.joined(separator: ","),
-            ]
-          ] + pool.volumes.filter { !$0.isHidden }.map { row($0, in: pool) }
-        })
+              [
+                pool.name, "-", shownBytes(pool.extents * pool.extentSize),
+                shownBytes(pool.free * pool.extentSize),
+                "\(pool.extents) x \(shownBytes(pool.extentSize))", "-",
+                pool.devices.map { $0.device + ($0.isMissing ? " (missing)" : "") }.joined(separator: ","),
+              ]
+            ] + pool.volumes.filter { !$0.isHidden }.map { row($0, in: pool) }
+          })
     }
 
     private func rows(_ pool: PoolReport) -> [[String]] {

@@ -15,7 +15,8 @@ enum PoolProgress {
   /// The line; nil when nothing goes on.
   static func text(_ report: PoolReport) -> String? {
     if let left = report.resyncLeft, let total = report.resyncTotal, total > 0 {
-      return "resync " + bar(Double(max(0, total - left)) / Double(total)) + " \(shownBytes(UInt64(left))) left"
+      return "resync " + bar(Double(max(0, total - left)) / Double(total))
+        + " \(shownBytes(UInt64(left))) left"
     }
     guard let job = report.job, job.isRunning else { return nil }
     return job.total > 0 ? "\(job.kind) " + bar(Double(job.done) / Double(job.total)) : job.kind

@@ -28,7 +28,8 @@ extension PoolCommand {
       let path = try VolumePath(path)
       let size = try size.required()
       if from != nil || thinPool {
-        try common.refuseEmbedded(path.pool, "has no thin volumes", remedy: "leave --from and --thin-pool away")
+        try common.refuseEmbedded(
+          path.pool, "has no thin volumes", remedy: "leave --from and --thin-pool away")
       } else if try await change.performEmbedded(
         common, on: path.pool,
         .createVolume(name: path.volume.description, size: size.demand, policy: allocation.policy),
@@ -139,7 +140,8 @@ extension PoolCommand {
       let wanted = VolumeChange.reduceVolume(path, try size.required(), force: force)
       if try common.embedded.description(of: path.pool) != nil, !force {
         throw Failure(
-          .refused, "volume \(path)", "would lose what is behind its new end", remedy: "say --force to shrink it"
+          .refused, "volume \(path)", "would lose what is behind its new end",
+          remedy: "say --force to shrink it"
         )
       }
       let isDone = try await change.performEmbedded(

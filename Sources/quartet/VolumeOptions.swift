@@ -76,7 +76,8 @@ struct AllocationOptions: ParsableArguments {
   /// Refuses what LVM is not asked for here.
   func refuseForLVM() throws {
     guard alloc != nil else { return }
-    throw Failure(.unsupported, "--alloc", "is for embedded pools", remedy: "leave it away, or use lvcreate(8)")
+    throw Failure(
+      .unsupported, "--alloc", "is for embedded pools", remedy: "leave it away, or use lvcreate(8)")
   }
 }
 
