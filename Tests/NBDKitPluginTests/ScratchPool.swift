@@ -75,7 +75,7 @@ final class ScratchPool {
     }
     loop.schedule(after: .seconds(30)) { Issue.record("the resync does not end") }
     try loop.run { mirror.isInSync }
-    let found: [Range<Int>] = try loop.value { mirror.verify({ _ in }, $0) }
+    let found: [Range<Int>] = try loop.value { mirror.verify($0) }
     try loop.finish { mirror.close($0) }
     return found
   }
