@@ -291,7 +291,7 @@ extension Mirror {
           let part = (number - block) * LegLayout.block..<(number + 1 - block) * LegLayout.block
           let first = buffers.first { $0.0.isConnected }
           let isSame = buffers.allSatisfy { leg, buffer in
-            !leg.isConnected || buffer[part].bytes.elementsEqual((first?.1 ?? buffer)[part].bytes)
+            !leg.isConnected || buffer[part].isSame(as: (first?.1 ?? buffer)[part])
           }
           if !isSame { found.append(number * LegLayout.block..<(number + 1) * LegLayout.block) }
         }
