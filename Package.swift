@@ -85,7 +85,12 @@ let package = Package(
         "LinuxHost", "ReplicatedVolume", system,
       ],
       // Never unloaded: threads of Swift's own may outlive what nbdkit calls.
-      swiftSettings: settings, linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "nodelete"])]),
+      swiftSettings: settings,
+      linkerSettings: [
+        .unsafeFlags(["-Xlinker", "-z", "-Xlinker", "nodelete"]),
+        // The package manager does that for programs only.
+        .unsafeFlags(["-static-stdlib"], .when(configuration: .release)),
+      ]),
     library("TargetCore", ["HostInterface"]),
     .target(
       name: "StateFile", dependencies: ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", system],
