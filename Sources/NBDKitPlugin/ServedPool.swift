@@ -28,7 +28,8 @@ final class ServedPool {
     if let name = parameters.pool {
       let described = try DescribedPool(name, allowsMissingLegs: parameters.allowsMissingLegs, on: loop)
       (self.described, pool, mirror) = (described, described.open.pool, described.open.mirror)
-      return closeOnSignal()
+      closeOnSignal()
+      return
     }
     described = nil
     let files = try parameters.legs.map { try AIOFile(FilePath($0), on: loop) }
