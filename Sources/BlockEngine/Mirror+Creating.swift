@@ -50,7 +50,7 @@ extension Mirror {
       if let failure { return completion(failure) }
       let written = Completion(completion)
       for (device, record) in zip(devices, records) {
-        device.submitInOrder(creation(of: record, isDirty: data == .ofFirstLeg), written.expect())
+        create(record, on: device, isDirty: data == .ofFirstLeg, written.expect())
       }
       written.seal()
     }
@@ -71,21 +71,31 @@ extension Mirror {
     found.seal()
   }
 
-  /// The writes that make a leg; its superblocks come last.
-  private static func creation(of record: LegRecord, isDirty: Bool) -> [BlockRequest] {
+  /// Makes a leg; its superblocks come last.
+  private static func create(
+    _ record: LegRecord, on device: any BlockDevice, isDirty: Bool, _ completion: @escaping (Failure?) -> Void
+  ) {
     var bitmap = DirtyBitmap(blockCount: record.layout.blockCount)
     if isDirty { bitmap.set(0..<bitmap.blockCount, to: true) }
-    let empty = BlockBuffer(count: 4096)
-    var requests = record.layout.superblockOffsets.map {
-      BlockRequest.write(offset: $0, empty, durable: false)
+    let pages = bitmap.pageCount
+    let places = record.layout.superblockOffsets
+    let unused = (places + record.layout.logOffsets).map {
+      BlockRequest.write(offset: $0, BlockBuffer(count: 4096), durable: false)
     }
-    requests += record.layout.logOffsets.map { .write(offset: $0, empty, durable: false) }
-    for page in 0..<bitmap.pageCount {
-      requests.append(.write(offset: record.layout.pageOffset(page), bitmap.encoded(page), durable: false))
+    device.submitInOrder(unused) { failure in
+      if let failure { return completion(failure) }
+      device.submitInOrder(
+        count: (pages + pagesInRequest - 1) / pagesInRequest,
+        { number in
+          let run = number * pagesInRequest..<min((number + 1) * pagesInRequest, pages)
+          return .write(offset: record.layout.pageOffset(run.lowerBound), bitmap.encoded(run), durable: false)
+        },
+        { failure in
+          if let failure { return completion(failure) }
+          device.submitInOrder(
+            [.flush] + places.map { .write(offset: $0, record.encoded(), durable: true) }, completion)
+        })
     }
-    requests.append(.flush)
-    requests += record.layout.superblockOffsets.map { .write(offset: $0, record.encoded(), durable: true) }
-    return requests
   }
 
   /// The newest superblock of a device; nil where there is none. It knows whether the other copy is damaged.

@@ -62,30 +62,58 @@ extension Mirror {
     writeBitmap()
   }
 
-  /// Writes all changed pages of the bitmap, those that change meanwhile in the next round.
+  /// How many pages of the bitmap are written at once, and how many stand in one request.
+  private static let pagesAtOnce = 1024
+  static let pagesInRequest = 64
+
+  /// Writes what is waited for, and what changes meanwhile in the next round.
   private func writeBitmap() {
     guard !isBitmapBusy, !bitmapWaiting.isEmpty else { return }
     isBitmapBusy = true
-    let pages = bitmap.pending.map { (page: $0, version: bitmap.version(of: $0)) }
+    let pages = nextPages().map { (page: $0, version: bitmap.version(of: $0)) }
     let all = Completion { [self] _ in
       for (page, version) in pages { bitmap.markDurable(page, version: version) }
       isBitmapBusy = false
       let waiting = bitmapWaiting
       bitmapWaiting = []
-      for entry in waiting {
-        if failure != nil || entry.pages.allSatisfy({ bitmap.isDurable($0.0, version: $0.1) }) {
-          entry.then()
-        } else {
-          bitmapWaiting.append(entry)
-        }
+      for var entry in waiting {
+        entry.pages.removeAll { bitmap.isDurable($0.0, version: $0.1) }
+        if failure != nil || entry.pages.isEmpty { entry.then() } else { bitmapWaiting.append(entry) }
       }
       writeBitmap()
     }
-    for (page, _) in pages {
-      let block = bitmap.encoded(page)
+    for run in runs(of: pages.map(\.page)) {
+      let block = bitmap.encoded(run)
       let end = all.expect()
-      sendToAll({ .write(offset: $0.record.layout.pageOffset(page), block, durable: true) }) { end(nil) }
+      sendToAll({ .write(offset: $0.record.layout.pageOffset(run.lowerBound), block, durable: true) }) {
+        end(nil)
+      }
     }
     all.seal()
+  }
+
+  /// The pages that are waited for longest.
+  private func nextPages() -> [Int] {
+    var pages: Set<Int> = []
+    for entry in bitmapWaiting {
+      for (page, _) in entry.pages {
+        pages.insert(page)
+        if pages.count == Self.pagesAtOnce { return pages.sorted() }
+      }
+    }
+    return pages.sorted()
+  }
+
+  /// Neighbouring pages together, as far as they go into one request.
+  private func runs(of pages: [Int]) -> [Range<Int>] {
+    var runs: [Range<Int>] = []
+    for page in pages {
+      if let last = runs.last, last.upperBound == page, last.count < Self.pagesInRequest {
+        runs[runs.count - 1] = last.lowerBound..<page + 1
+      } else {
+        runs.append(page..<page + 1)
+      }
+    }
+    return runs
   }
 }

@@ -75,12 +75,12 @@ extension Mirror {
     _ completion: @escaping (Result<Mirror, Failure>) -> Void
   ) {
     let reference = records[assembly.reference]
-    let pages = (0..<reference.layout.pageCount).map { ($0, BlockBuffer(count: 4096)) }
+    let layout = reference.layout
+    var bitmap = DirtyBitmap(blockCount: layout.blockCount)
+    var damaged = 0
     let slots = records.map { record in record.layout.logOffsets.map { ($0, BlockBuffer(count: 4096)) } }
     let read = Completion { failure in
       if let failure { return completion(.failure(failure)) }
-      var bitmap = DirtyBitmap(blockCount: reference.layout.blockCount)
-      let damaged = pages.reduce(0) { $0 + bitmap.merge($1.0, $1.1) }
       if damaged > 0 {
         options.onEvent(
           "\(devices[assembly.reference].name): \(damaged) sectors of the bitmap are damaged: what they stand for is "
@@ -108,17 +108,34 @@ extension Mirror {
         options: options, random: random
       ).begin(completion)
     }
-    let counted = devices[assembly.reference]
-    clock.limited(
-      options.stallLimit, counted.name,
-      { counted.submitInOrder(pages.map { .read(offset: reference.layout.pageOffset($0.0), $0.1) }, $0) },
-      read.expect())
+    readBitmap(layout, of: devices[assembly.reference], from: 0, clock, options, read.expect()) {
+      damaged += bitmap.merge($0, $1)
+    }
     for (place, device) in devices.enumerated() {
       clock.limited(
         options.stallLimit, device.name,
         { device.submitInOrder(slots[place].map { .read(offset: $0.0, $0.1) }, $0) }, read.expect())
     }
     read.seal()
+  }
+
+  /// Reads the bitmap of a leg, so many pages at a time as one request takes.
+  static func readBitmap(
+    _ layout: LegLayout, of device: any BlockDevice, from page: Int, _ clock: any EngineClock,
+    _ options: MirrorOptions, _ completion: @escaping (Failure?) -> Void,
+    _ found: @escaping (Range<Int>, BlockBuffer) -> Void
+  ) {
+    let pages = page..<min(page + pagesInRequest, layout.pageCount)
+    if pages.isEmpty { return completion(nil) }
+    let block = BlockBuffer(count: 4096 * pages.count)
+    clock.limited(
+      options.stallLimit, device.name,
+      { device.submit(.read(offset: layout.pageOffset(page), block), $0) },
+      { failure in
+        if let failure { return completion(failure) }
+        found(pages, block)
+        readBitmap(layout, of: device, from: pages.upperBound, clock, options, completion, found)
+      })
   }
 
   /// Makes durable that the mirror is in use, on which legs, and what is not in sync.
@@ -250,7 +267,7 @@ extension Mirror {
   ///   - progress: Called with how many bytes are compared, now and then.
   ///   - completion: Called with the ranges of bytes in which they differ, or with why they cannot be compared.
   package func verify(
-    _ progress: @escaping (Int) -> Void = { _ in },
+    progress: @escaping (Int) -> Void = { _ in },
     _ completion: @escaping (Result<[Range<Int>], Failure>) -> Void
   ) {
     verify(from: 0, [], progress, completion)

@@ -5,14 +5,20 @@ final class ResyncPass {
   let targets: [MirrorLeg]
   /// The next block to look at.
   var cursor = 0
+  /// How many chunks are being copied.
+  var inFlight = 0
   /// Copied since legs were flushed last.
   var copied: [Range<Int>] = []
+  /// Whether nothing new is begun: what was copied is being flushed.
+  var isFlushing = false
 
   init(_ targets: [MirrorLeg]) { self.targets = targets }
 }
 
 extension Mirror {
+  /// How many blocks are copied at once, and how often at the same time.
   private static let chunk = 256
+  private static let width = 4
   /// After how many chunks progress is made durable.
   private static let chunksBetweenFlushes = 64
 
@@ -29,25 +35,45 @@ extension Mirror {
   private func isCurrent(_ pass: ResyncPass) -> Bool { self.pass === pass && failure == nil && !isTransition }
 
   private func step(_ pass: ResyncPass) {
-    guard isCurrent(pass) else { return }
-    guard let run = bitmap.nextRun(from: pass.cursor, most: Self.chunk) else { return finish(pass) }
-    locks.acquire(run) { [self] token in
-      copy(run, pass) { [self] isDone in
-        locks.release(token)
-        guard isDone, isCurrent(pass) else { return }
-        pass.cursor = run.upperBound
-        pass.copied.append(run)
-        let next: () -> Void = { [self] in
-          if pass.copied.count >= Self.chunksBetweenFlushes {
-            settle(pass) { [self] in step(pass) }
-          } else {
+    // A rate is kept by one chunk at a time.
+    let width = options.resyncRate == nil ? Self.width : 1
+    while isCurrent(pass), !pass.isFlushing, pass.inFlight < width {
+      let run =
+        pass.copied.count < Self.chunksBetweenFlushes
+        ? bitmap.nextRun(from: pass.cursor, most: Self.chunk) : nil
+      guard let run else {
+        if pass.inFlight == 0 { flush(pass) }
+        return
+      }
+      pass.cursor = run.upperBound
+      pass.inFlight += 1
+      locks.acquire(run) { [self] token in
+        copy(run, pass) { [self] isDone in
+          locks.release(token)
+          guard isDone, isCurrent(pass) else { return }
+          pass.copied.append(run)
+          pace(run) { [self] in
+            pass.inFlight -= 1
             step(pass)
           }
         }
-        guard let rate = options.resyncRate else { return next() }
-        let bytes = run.count * LegLayout.block
-        clock.schedule(after: .nanoseconds(Int64(bytes) * 1_000_000_000 / Int64(max(1, rate))), next)
       }
+    }
+  }
+
+  private func pace(_ run: Range<Int>, _ next: @escaping () -> Void) {
+    guard let rate = options.resyncRate else { return next() }
+    let bytes = run.count * LegLayout.block
+    clock.schedule(after: .nanoseconds(Int64(bytes) * 1_000_000_000 / Int64(max(1, rate))), next)
+  }
+
+  /// Makes durable what was copied, and goes on or ends.
+  private func flush(_ pass: ResyncPass) {
+    pass.isFlushing = true
+    if bitmap.nextRun(from: pass.cursor, most: 1) == nil { return finish(pass) }
+    settle(pass) { [self] in
+      pass.isFlushing = false
+      step(pass)
     }
   }
 

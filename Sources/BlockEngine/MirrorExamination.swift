@@ -86,15 +86,10 @@ extension Mirror {
     _ device: any BlockDevice, _ record: LegRecord, _ clock: any EngineClock, _ options: MirrorOptions,
     _ completion: @escaping (Int) -> Void
   ) {
-    let pages = (0..<record.layout.pageCount).map { ($0, BlockBuffer(count: 4096)) }
-    clock.limited(
-      options.stallLimit, device.name,
-      { device.submitInOrder(pages.map { .read(offset: record.layout.pageOffset($0.0), $0.1) }, $0) },
-      { _ in
-        var bitmap = DirtyBitmap(blockCount: record.layout.blockCount)
-        for (page, block) in pages { _ = bitmap.merge(page, block) }
-        completion(bitmap.count * LegLayout.block)
-      })
+    var bitmap = DirtyBitmap(blockCount: record.layout.blockCount)
+    readBitmap(
+      record.layout, of: device, from: 0, clock, options,
+      { _ in completion(bitmap.count * LegLayout.block) }, { _ = bitmap.merge($0, $1) })
   }
 }
 

@@ -3,15 +3,18 @@ import HostInterface
 extension BlockDevice {
   /// Submits requests one after the other, each when the one before is complete, and ends at the first failure.
   package func submitInOrder(_ requests: [BlockRequest], _ completion: @escaping (Failure?) -> Void) {
-    submitInOrder(requests[...], completion)
+    submitInOrder(count: requests.count, { requests[$0] }, completion)
   }
 
-  private func submitInOrder(_ requests: ArraySlice<BlockRequest>, _ completion: @escaping (Failure?) -> Void)
-  {
-    guard let first = requests.first else { return completion(nil) }
-    submit(first) { [self] failure in
+  /// The same for requests that are made one by one, so that the memory of only one is needed.
+  func submitInOrder(
+    from first: Int = 0, count: Int, _ request: @escaping (Int) -> BlockRequest,
+    _ completion: @escaping (Failure?) -> Void
+  ) {
+    guard first < count else { return completion(nil) }
+    submit(request(first)) { [self] failure in
       if let failure { return completion(failure) }
-      submitInOrder(requests.dropFirst(), completion)
+      submitInOrder(from: first + 1, count: count, request, completion)
     }
   }
 

@@ -51,6 +51,10 @@ package final class MirrorSimulation {
   /// Whether a leg may have lost its cache, so that a kill may lose what was not flushed.
   private var cachesLost = false
   private var options = MirrorOptions()
+  /// A disk that makes nothing durable when it is flushed.
+  ///
+  /// Nobody can keep its promises for it when it loses power, so it does not; everything else may happen to it.
+  private var liar: Int?
   private static let logExtent = 16 << 10
 
   private init(_ settings: Settings) {
@@ -70,6 +74,11 @@ package final class MirrorSimulation {
     options.stallLimit = .milliseconds(20)
     options.activityLogCapacity = Int.random(in: 1...6, using: &random)
     if random.oneIn(3) { options.resyncRate = 64 << 20 }
+    if random.oneIn(8) {
+      let leg = Int.random(in: 0..<legs, using: &random)
+      disks[leg].lies = true
+      liar = leg
+    }
   }
 
   /// Runs a simulation to its end.
@@ -186,7 +195,7 @@ package final class MirrorSimulation {
     let status = mirror.legStatus
     let leg = Int.random(in: 0..<disks.count, using: &random)
     switch status[leg] {
-    case .missing, .dropped: revive(leg)
+    case .missing, .dropped, .outdated, .diverged: revive(leg)
     case .upToDate where status.count { $0 == .upToDate } < 2 && !random.oneIn(20): return
     case .upToDate, .syncing:
       outcome.faults += 1
@@ -198,8 +207,7 @@ package final class MirrorSimulation {
       default:
         // Power is lost and comes back at once, with what was in the cache gone.
         connections[leg].isBroken = true
-        disks[leg].losePower()
-        cachesLost = true
+        losePower(leg)
       }
     }
   }
@@ -207,12 +215,7 @@ package final class MirrorSimulation {
   private func revive(_ leg: Int) {
     guard let mirror else { return }
     connections[leg].isBroken = true
-    if random.oneIn(2) {
-      cachesLost = true
-      disks[leg].losePower()
-    } else {
-      disks[leg].recover()
-    }
+    if random.oneIn(2) { losePower(leg) } else { disks[leg].recover() }
     let connection = SimulatedConnection(disks[leg], clock: clock)
     connections[leg] = connection
     mirror.attach(connection) { [self] failure in
@@ -225,18 +228,24 @@ package final class MirrorSimulation {
     }
   }
 
+  private func losePower(_ leg: Int) {
+    if leg == liar { return disks[leg].recover() }
+    cachesLost = true
+    disks[leg].losePower()
+  }
+
   private func crash() {
     outcome.crashes += 1
     life += 1
     outstanding = 0
     let status = mirror?.legStatus ?? []
     mirror = nil
-    let isKill = random.oneIn(3)
+    let isKill = random.oneIn(3) || liar != nil
     let keepsCaches =
       isKill && !cachesLost && status.allSatisfy { $0 == .upToDate }
       && disks.allSatisfy { $0.condition == .well }
-    for disk in disks {
-      if isKill, disk.condition == .well { disk.loseUser() } else { disk.losePower() }
+    for (leg, disk) in disks.enumerated() {
+      if isKill, disk.condition == .well || leg == liar { disk.loseUser() } else { disk.losePower() }
     }
     clock.cancelAll()
     connections = disks.map { SimulatedConnection($0, clock: clock) }

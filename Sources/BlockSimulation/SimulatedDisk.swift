@@ -181,7 +181,9 @@ package final class SimulatedDisk: BlockDevice {
     condition = .well
   }
 
-  /// The program that used the disk is gone: what it submitted is done or not, and never completes.
+  /// The program that used the disk is gone.
+  ///
+  /// What it submitted is done or not, and never completes. The disk works again.
   package func loseUser() {
     for (_, request) in inFlight.sorted(by: { $0.key < $1.key })
     where condition != .dead && Bool.random(using: &random) {
@@ -189,6 +191,7 @@ package final class SimulatedDisk: BlockDevice {
       perform(request, moment: stamp)
     }
     forgetRequests()
+    condition = .well
   }
 
   private func forgetRequests() {

@@ -125,9 +125,7 @@ extension OpenPool {
   private func verify(_ completion: @escaping (PoolAnswer) -> Void) throws {
     guard let mirror else { throw noMirror }
     try begin(PoolReport.Job(kind: "verify", done: 0, total: mirror.size, isRunning: true, differing: 0))
-    mirror.verify { [self] done in
-      job?.done = done
-    } _: { [self] result in
+    mirror.verify(progress: { [self] in job?.done = $0 }) { [self] result in
       switch result {
       case .success(let ranges):
         job?.done = mirror.size

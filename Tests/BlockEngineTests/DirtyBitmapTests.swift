@@ -26,17 +26,57 @@ import Testing
     }
     #expect(found == plain)
     var copy = DirtyBitmap(blockCount: count)
-    for page in 0..<bitmap.pageCount { #expect(copy.merge(page, bitmap.encoded(page)) == 0) }
+    let pages = 0..<bitmap.pageCount
+    let stored = bitmap.encoded(pages)
+    #expect(copy.merge(pages, stored) == 0)
     #expect(copy.count == plain.count)
+    let again = copy.encoded(pages)
+    #expect(stored.bytes.elementsEqual(again.bytes))
+  }
+
+  @Test(arguments: UInt64(0)..<20) func withoutMemoryMoreIsSetAndNeverLess(seed: UInt64) {
+    var random = SeededRandom(seed: seed)
+    let count = 20 * DirtyBitmap.bitsInPage + 777
+    var bitmap = DirtyBitmap(blockCount: count, partialLimit: 3)
+    var plain: Set<Int> = []
+    for _ in 0..<60 {
+      let start = Int.random(in: 0..<count, using: &random)
+      let range = start..<min(count, start + Int.random(in: 1...300, using: &random))
+      let value = !random.oneIn(4)
+      bitmap.set(range, to: value)
+      if value { plain.formUnion(range) } else { plain.subtract(range) }
+      #expect(bitmap.count >= plain.count)
+    }
+    #expect(plain.allSatisfy(bitmap.contains))
+    // A walk through it, as a resync does one, leaves nothing.
+    var cursor = 0
+    while let run = bitmap.nextRun(from: cursor, most: 300) {
+      bitmap.set(run, to: false)
+      cursor = run.upperBound
+    }
+    #expect(bitmap.count == 0 && bitmap.nextRun(from: 0, most: 1) == nil)
+  }
+
+  /// A leg of 64 TiB that lacks everything: its bits alone would be 2 GiB.
+  @Test func whatIsAllSetTakesNoMemory() {
+    var bitmap = DirtyBitmap(blockCount: 1 << 34)
+    bitmap.set(0..<bitmap.blockCount, to: true)
+    #expect(bitmap.count == 1 << 34)
+    for step in 0..<10_000 {
+      bitmap.set(step * DirtyBitmap.bitsInPage + 1..<step * DirtyBitmap.bitsInPage + 2, to: true)
+    }
+    #expect(bitmap.count == 1 << 34)
+    bitmap.set(0..<1 << 33, to: false)
+    #expect(bitmap.count == 1 << 33)
   }
 
   @Test func aDamagedSectorCountsAsAllSet() {
     var bitmap = DirtyBitmap(blockCount: 20_000)
     bitmap.set(5..<6, to: true)
-    let page = bitmap.encoded(0)
+    let page = bitmap.encoded(0..<1)
     page.bytes[512] ^= 1
     var copy = DirtyBitmap(blockCount: 20_000)
-    #expect(copy.merge(0, page) == 1)
+    #expect(copy.merge(0..<1, page) == 1)
     #expect(copy.count == 1 + DirtyBitmap.bitsInSector)
     #expect(copy.nextRun(from: 6, most: 1) == DirtyBitmap.bitsInSector..<DirtyBitmap.bitsInSector + 1)
   }

@@ -164,6 +164,28 @@ import Testing
     #expect(found == [17 * 4096..<18 * 4096])
   }
 
+  /// What a disk promised and did not keep cannot be brought back, but it is found.
+  @Test(arguments: UInt64(0)..<40) func verifyFindsWhatALyingDiskLost(seed: UInt64) throws {
+    var random = SeededRandom(seed: seed)
+    let mirror = try world.open()
+    world.disks[1].lies = true
+    for _ in 0..<60 {
+      let block = Int.random(in: 0..<MirrorWorld.blocks, using: &random)
+      try world.write(mirror, UInt8.random(in: 1...255, using: &random), block: block)
+      if random.oneIn(4) { try world.run { mirror.submit(.flush, $0) } }
+    }
+    try world.run { mirror.submit(.flush, $0) }
+    for disk in world.disks { disk.losePower() }
+    world.clock.cancelAll()
+    let reopened = try world.open()
+    #expect(world.settle(reopened))
+    let found: [Range<Int>] = try world.get { reopened.verify($0) }
+    let differing = (0..<MirrorWorld.blocks).map { $0 * 4096..<($0 + 1) * 4096 }.filter {
+      world.disks[0].peek($0) != world.disks[1].peek($0)
+    }
+    #expect(found == differing)
+  }
+
   /// Whatever a byte of the metadata becomes, opening answers.
   @Test(arguments: UInt64(0)..<150) func nothingTraps(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)

@@ -42,6 +42,28 @@ final class ScratchPool {
     if let mirror = device as? Mirror { try loop.finish { mirror.close($0) } }
   }
 
+  /// How many bytes are to be copied when the mirror is opened.
+  func outOfSyncAtOpening() throws -> Int {
+    let loop = try AIOLoop()
+    defer { loop.end() }
+    let files = try legs.map { try AIOFile($0, on: loop) }
+    let mirror: Mirror = try loop.value {
+      Mirror.open(on: files, clock: loop, random: { .random(in: 1 ... .max) }, $0)
+    }
+    let count = mirror.outOfSync
+    try loop.finish { mirror.close($0) }
+    return count
+  }
+
+  /// What libnbd's own client finds at an export.
+  func info(_ server: Server, _ export: String) throws -> String {
+    let pipe = try #require(popen("nbdinfo 'nbd+unix:///\(export)?socket=\(server.socket)' 2>&1", "r"))
+    defer { pclose(pipe) }
+    var bytes = [UInt8](repeating: 0, count: 64 << 10)
+    let count = fread(&bytes, 1, bytes.count, pipe)
+    return String(decoding: bytes.prefix(count), as: UTF8.self)
+  }
+
   /// Opens the mirror as after any crash, waits until it is in sync, and compares its legs.
   func differences() throws -> [Range<Int>] {
     guard legs.count > 1 else { return [] }

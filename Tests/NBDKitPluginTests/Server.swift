@@ -9,7 +9,7 @@ final class Server {
   let socket: FilePath
   private(set) var pid: pid_t = 0
   private let notices: Int32
-  private var log: FilePath { pool.directory.appending("log") }
+  private let log: FilePath
 
   /// The plugin stands beside the tests.
   static var plugin: FilePath {
@@ -22,11 +22,15 @@ final class Server {
 
   /// Starts it, and waits until it says that it is ready.
   ///
-  /// - Parameter parameters: What stands behind the plugin; nil for the legs.
-  init(_ pool: ScratchPool, parameters: [String]? = nil) throws {
+  /// - Parameters:
+  ///   - pool: Where its files are.
+  ///   - parameters: What stands behind the plugin; nil for the legs.
+  ///   - name: What its files are called.
+  init(_ pool: ScratchPool, parameters: [String]? = nil, name: String = "nbd") throws {
     self.pool = pool
-    socket = pool.directory.appending("nbd")
-    let notify = pool.directory.appending("notify")
+    socket = pool.directory.appending(name)
+    log = pool.directory.appending(name + "-log")
+    let notify = pool.directory.appending(name + "-notify")
     unlink(socket.string)
     unlink(notify.string)
     notices = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
