@@ -1,4 +1,5 @@
 import BlockEngine
+import ExtentPool
 import HostInterface
 import LinuxBlockDevices
 import ReplicatedVolume
@@ -53,7 +54,12 @@ package struct PoolRemoval: Sendable {
     for address in description.legs {
       let device = try PoolLegs.open(address, on: loop)
       let end = device.size & ~4095
-      let ranges = [0..<min(end, 64 << 10), max(0, end - (64 << 10))..<end]
+      let found: Result<ExtentPool, Failure> = try loop.finish("leg \(address)", limit: OpenPool.limit) {
+        ExtentPool.open(on: ReadOnlyView(device, size: device.size), $0)
+      }
+      // The pool's label has a copy behind its metadata; a leg's own are at its end.
+      let own = (try? found.get().metadataSize) ?? 64 << 10
+      let ranges = [0..<min(end, own), max(0, end - (64 << 10))..<end]
       let requests: [BlockRequest] = ranges.map {
         .writeZeroes(offset: $0.lowerBound, count: $0.count, durable: true)
       }
