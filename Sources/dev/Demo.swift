@@ -23,8 +23,9 @@ private struct Demo {
   let transcript: Transcript
   let open = "iqn.2011-12.com.example:disk1"
   let guarded = "iqn.2011-12.com.example:disk2"
-  /// In MiB: the volume, and the legs of its pool.
-  let (volumeSize, legSize) = (48, 64)
+  /// In MiB.
+  let volumeSize = 48
+  let legSize = 64
 
   init(_ place: PrivateTgtd) throws {
     self.place = place
