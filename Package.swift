@@ -78,12 +78,14 @@ let package = Package(
     library(
       "EmbeddedPool",
       ["BlockEngine", "ExtentPool", "HostInterface", "LinuxBlockDevices", "ReplicatedVolume", system]),
-    library(
-      "NBDKitPlugin",
-      [
+    .target(
+      name: "NBDKitPlugin",
+      dependencies: [
         "BlockEngine", "CNBDKit", "EmbeddedPool", "ExtentPool", "HostInterface", "LinuxBlockDevices",
         "LinuxHost", "ReplicatedVolume", system,
-      ]),
+      ],
+      // Never unloaded: threads of Swift's own may outlive what nbdkit calls.
+      swiftSettings: settings, linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "nodelete"])]),
     library("TargetCore", ["HostInterface"]),
     .target(
       name: "StateFile", dependencies: ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", system],

@@ -1,4 +1,3 @@
-import Glibc
 import HostInterface
 
 extension Mirror {
@@ -288,13 +287,13 @@ extension Mirror {
       let read = Completion { [self] _ in
         locks.release(token)
         var found = found
-        let connected = buffers.filter { $0.0.isConnected }.map(\.1)
-        // All of it at once first: legs that differ are rare.
-        let all = 0..<blocks.count * LegLayout.block
-        for number in Self.areAlike(connected, in: all) ? 0..<0 : blocks {
+        for number in blocks {
           let part = (number - block) * LegLayout.block..<(number + 1 - block) * LegLayout.block
-          guard !Self.areAlike(connected, in: part) else { continue }
-          found.append(number * LegLayout.block..<(number + 1) * LegLayout.block)
+          let first = buffers.first { $0.0.isConnected }
+          let isSame = buffers.allSatisfy { leg, buffer in
+            !leg.isConnected || buffer[part].isSame(as: (first?.1 ?? buffer)[part])
+          }
+          if !isSame { found.append(number * LegLayout.block..<(number + 1) * LegLayout.block) }
         }
         verify(from: blocks.upperBound, found, progress, completion)
       }
@@ -303,16 +302,6 @@ extension Mirror {
         send(.read(offset: block * LegLayout.block, buffer), to: leg) { _ in end(nil) }
       }
       read.seal()
-    }
-  }
-
-  private static func areAlike(_ buffers: [BlockBuffer], in part: Range<Int>) -> Bool {
-    guard let first = buffers.first else { return true }
-    return buffers.dropFirst().allSatisfy { buffer in
-      guard let left = first[part].bytes.baseAddress, let right = buffer[part].bytes.baseAddress else {
-        return true
-      }
-      return memcmp(left, right, part.count) == 0
     }
   }
 }

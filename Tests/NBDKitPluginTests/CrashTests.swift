@@ -10,12 +10,12 @@ import Testing
     let pool = try ScratchPool(legs: legs)
     let seed = UInt64.random(in: 0 ... .max)
     var random = SplitMix(state: seed)
-    var load = VerifyingLoad(size: 32 << 20, seed: seed)
+    var load = VerifyingLoad(size: 8 << 20, seed: seed)
     for round in 0..<10 * Self.factor {
       let server = try Server(pool)
       try #require(server.notice() == "READY=1", "\(server.messages)")
       let client = try NBDClient(server.socket)
-      #expect(client.size == 32 << 20)
+      #expect(client.size == 8 << 20)
       let damage = try load.damage(client)
       #expect(damage.isEmpty, "round \(round), seed \(seed)")
       let depth = [1, 4, 32][random.next(upTo: 3)]

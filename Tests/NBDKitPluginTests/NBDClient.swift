@@ -37,7 +37,9 @@ final class NBDClient {
     hello.put(UInt32(export.utf8.count))
     hello += Array(export.utf8)
     try #require(Self.send(hello, to: socket))
-    let answer = try #require(Self.receive(10, from: socket), "the export is refused")
+    guard let answer = Self.receive(10, from: socket) else {
+      throw Failure(.refused, export, "is not served")
+    }
     size = Int(answer.number(UInt64.self, at: 0))
   }
 

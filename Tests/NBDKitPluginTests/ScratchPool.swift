@@ -12,7 +12,7 @@ final class ScratchPool {
   let legs: [FilePath]
 
   /// Makes a mirrored pool with one volume, `data`.
-  init(legs count: Int = 2, size: Int = 64 << 20, volume extents: Int = 32) throws {
+  init(legs count: Int = 2, size: Int = 16 << 20, volume extents: Int = 8) throws {
     var template = Array("/var/tmp/quartet-test-XXXXXX".utf8CString)
     try #require(mkdtemp(&template) != nil)
     let directory = FilePath(platformString: template)
@@ -73,8 +73,9 @@ final class ScratchPool {
     let mirror: Mirror = try loop.value {
       Mirror.open(on: files, clock: loop, random: { .random(in: 1 ... .max) }, $0)
     }
-    loop.schedule(after: .seconds(30)) { Issue.record("the resync does not end") }
+    let limit = loop.schedule(after: .seconds(60)) { Issue.record("the resync does not end") }
     try loop.run { mirror.isInSync }
+    limit.cancel()
     let found: [Range<Int>] = try loop.value { mirror.verify($0) }
     try loop.finish { mirror.close($0) }
     return found

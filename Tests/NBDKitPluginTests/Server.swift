@@ -59,7 +59,15 @@ final class Server {
     let environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "NOTIFY_SOCKET=\(notify)"]
     var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup($0) } + [nil]
     defer { for text in words + variables { free(text) } }
-    try #require(posix_spawnp(&pid, "nbdkit", &actions, nil, &words, &variables) == 0)
+    // The threads of tests have every signal blocked, which a child would inherit.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+    try #require(posix_spawnp(&pid, "nbdkit", &actions, &attributes, &words, &variables) == 0)
   }
 
   /// What it wrote.
