@@ -105,7 +105,8 @@ let package = Package(
     .executableTarget(
       name: "quartet-cli",
       dependencies: [
-        "EmbeddedPool", "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Quartet", arguments,
+        "BlockEngine", "EmbeddedPool", "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile",
+        "Quartet", arguments,
         log, system,
       ],
       path: "Sources/quartet", swiftSettings: settings),

@@ -25,9 +25,9 @@ package struct PoolServer: Sendable {
     return client.server
   }
 
-  private var arguments: [String] {
+  private func arguments(inBackground: Bool) -> [String] {
     ["nbdkit", "--foreground", "--unix", pools.places.socket(of: name).string, plugin, "pool=\(name)"]
-      + (allowsMissingLegs ? ["missing-legs=true"] : [])
+      + (allowsMissingLegs ? ["missing-legs=true"] : []) + (inBackground ? ["background=true"] : [])
   }
 
   /// Makes everything ready to start.
@@ -49,8 +49,6 @@ package struct PoolServer: Sendable {
     if unlink(socket.string) != 0, errno != ENOENT {
       throw Failure.system(Errno(rawValue: errno), "\(socket)", "cannot remove what is there")
     }
-    // nbdkit leaves its socket's mode to the mask, and a client's to whoever may write to it.
-    umask(0o177)
     return program
   }
 
@@ -59,7 +57,7 @@ package struct PoolServer: Sendable {
   /// - Throws: ``Failure`` when that is not possible.
   package func replaceThisProcess() throws -> Never {
     let program = try prepare()
-    var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
+    var words: [UnsafeMutablePointer<CChar>?] = arguments(inBackground: false).map { strdup($0) }
     words.append(nil)
     execv(program.string, words)
     throw Failure.system(Errno(rawValue: errno), "\(program)", "cannot be run")
@@ -105,7 +103,7 @@ package struct PoolServer: Sendable {
     defer { posix_spawnattr_destroy(&attributes) }
     // POSIX_SPAWN_SETSID (spawn.h), which is declared only with _GNU_SOURCE: no terminal takes it along.
     posix_spawnattr_setflags(&attributes, 0x80)
-    var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
+    var words: [UnsafeMutablePointer<CChar>?] = arguments(inBackground: true).map { strdup($0) }
     words.append(nil)
     defer { for word in words { free(word) } }
     var process = pid_t()

@@ -120,8 +120,12 @@ package struct VolumeAttachment: Sendable {
     var stages: [Stage] = []
     let cleaning = try cleaning(state, reason)
     if !cleaning.isEmpty { stages.append(stage("clear what an ended process left", cleaning)) }
-    if server == nil { stages.append(stage("serve pool \(path.pool)", serving(reason))) }
-    var steps = try directories(reason)
+    if server == nil {
+      let steps = try directories([places.runtime, places.runtime.appending("pools")], reason)
+      stages.append(stage("serve pool \(path.pool)", steps + serving(reason)))
+    }
+    var steps = try directories(
+      [places.runtime.appending("volumes"), places.volumes(of: path.pool)], reason)
     switch way {
     case .nbd: steps += try nbdSteps(reason)
     case .fuse: steps += fuseSteps(reason)
@@ -146,13 +150,11 @@ package struct VolumeAttachment: Sendable {
     ]
   }
 
-  private func directories(_ reason: String) throws -> [Step] {
+  /// Makes directories; they stay, since others may be using them by the time of an undo.
+  private func directories(_ wanted: [FilePath], _ reason: String) throws -> [Step] {
     var steps: [Step] = []
-    for directory in [places.runtime, places.runtime.appending("volumes"), places.volumes(of: path.pool)]
-    where try host.status(directory) == nil {
-      let text = Text(directory.string)
-      steps.append(
-        Step(.createDirectory(path: text), undo: [.removeDirectory(path: text)], reason: reason))
+    for directory in wanted where try host.status(directory) == nil {
+      steps.append(Step(.createDirectory(path: Text(directory.string)), reason: reason))
     }
     return steps
   }

@@ -1,3 +1,4 @@
+import CNBDKit
 import ExtentPool
 import HostInterface
 import LinuxBlockDevices
@@ -23,6 +24,7 @@ final class Plugin: Sendable {
   /// Opens the pool; threads, and contexts of asynchronous I/O, do not survive nbdkit's fork, so it comes after that.
   func start() throws {
     let parameters = state.withLock { $0.parameters }
+    if parameters.isInBackground { quartet_outlive_parent() }
     let engine = try EngineThread { try ServedPool(parameters, on: $0) }
     state.withLock { $0.engine = engine }
     ServiceManager.notify("READY=1")

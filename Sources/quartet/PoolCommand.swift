@@ -11,7 +11,8 @@ struct PoolCommand: ParsableCommand {
       List.self, Map.self, Filter.self, PoolCreateCommand.self, Extend.self, Reduce.self, Remove.self,
       Activate.self,
       Deactivate.self, CreateVolume.self, SnapshotVolume.self, ExtendVolume.self, ReduceVolume.self,
-      RenameVolume.self, RemoveVolume.self, Serve.self, Stop.self,
+      RenameVolume.self, RemoveVolume.self, VolumeStatusCommand.self, Serve.self, Stop.self, AttachLeg.self,
+      DetachLeg.self, Verify.self, MoveSegment.self, SetOptions.self,
     ])
 
   /// What LVM has.
@@ -198,12 +199,31 @@ struct PoolCommand: ParsableCommand {
   struct Remove: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "remove", abstract: "Removes a pool without volumes.",
-      discussion: "EXAMPLE\n  quartet pool remove vg1")
+      discussion: """
+        The files of an embedded pool's legs stay; with --wipe they are no legs any more.
+
+        EXAMPLE
+          quartet pool remove vg1
+        """)
     @OptionGroup var common: VolumeOptions
     @OptionGroup var change: VolumeChangeOptions
     @Argument(help: "The pool.") var name: String
 
-    func run() async throws { try await change.perform(common, [.removePool(PoolName(name))]) }
+    @Flag(help: "Erase the metadata on the legs of an embedded pool as well.") var wipe = false
+
+    func run() async throws {
+      let name = try PoolName(name)
+      guard let description = try common.embedded.description(of: name) else {
+        guard !wipe else {
+          throw Failure(.unsupported, "--wipe", "is for embedded pools", remedy: "leave it away")
+        }
+        return try await change.perform(common, [.removePool(name)])
+      }
+      let removal = PoolRemoval(of: description, in: common.embedded, wipe: wipe)
+      let actions = try await removal.actions()
+      if !change.dryRun { try await removal.perform() }
+      change.print(common, actions, removes: true)
+    }
   }
 
   struct Activate: AsyncParsableCommand {

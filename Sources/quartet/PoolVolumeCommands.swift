@@ -96,6 +96,9 @@ extension PoolCommand {
         .extendVolume(name: path.volume.description, size: size.demand, policy: allocation.policy),
         VolumeChange.extendVolume(path, size).description)
       {
+        if ((try? common.embedded.host.status(common.embedded.places.volume(path))) ?? nil) != nil {
+          Report.warning("volume \(path) is attached: its new size is seen when it is attached again")
+        }
         return
       }
       try allocation.refuseForLVM()

@@ -5,7 +5,8 @@ import ReplicatedVolume
 struct ResourceDocument: Encodable {
   struct Volume: Encodable {
     var number: UInt16
-    var minor: UInt32
+    /// DRBD's own.
+    var minor: UInt32?
     var disk: String
     var size: UInt64?
   }
@@ -13,6 +14,8 @@ struct ResourceDocument: Encodable {
     var name: String
     var connection, role: String
     var volumes: [PeerVolume]
+    /// Why a leg of an embedded pool cannot be used.
+    var problem: String?
   }
   struct PeerVolume: Encodable {
     var number: UInt16
@@ -24,12 +27,17 @@ struct ResourceDocument: Encodable {
   }
   var name: String
   var file: String?
+  /// `drbd` or `embedded`.
+  var engine = "drbd"
   var up: Bool
   var role, suspended: String?
   var splitBrain: Bool
   var volumes: [Volume]
   var peers: [Peer]
   var pools: [String]
+  /// What happened to the legs of an embedded pool, and why it cannot be opened.
+  var events: [String]?
+  var problem: String?
 
   init(_ name: ResourceName, in state: VolumeState) {
     let status = state.status(name)

@@ -31,7 +31,8 @@ enum ImportTable {
     ],
     "TargetBackendTesting": ["HostInterface", "TargetCore", "Simulation", "HostRecording", "Quartet"],
     "quartet": [
-      "EmbeddedPool", "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Quartet", "LinuxHost",
+      "BlockEngine", "EmbeddedPool", "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile",
+      "Quartet", "LinuxHost",
       "ArgumentParser", "Logging",
       "FoundationEssentials",
     ],

@@ -106,6 +106,19 @@ extension PoolPlaces {
     return try PoolDescription(host.read(file), name: name, file: "\(file)")
   }
 
+  /// Where a volume can be exported from: that of an embedded pool where it is attached, any other where LVM has it.
+  ///
+  /// - Throws: ``Failure`` when the pool's description cannot be read.
+  public func place(of path: VolumePath, on host: any HostFiles) throws -> String {
+    try host.status(description(of: path.pool)) == nil ? path.device : volume(path).string
+  }
+
+  /// The volume that is at a path while it is attached; nil for any other path.
+  public func volume(at path: String) -> VolumePath? {
+    let directory = runtime.appending("volumes").string + "/"
+    return path.hasPrefix(directory) ? try? VolumePath(String(path.dropFirst(directory.count))) : nil
+  }
+
   /// The names of the pools that are described.
   public func names(on host: any HostFiles) throws -> [PoolName] {
     guard try host.status(descriptions) != nil else { return [] }
