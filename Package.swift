@@ -137,7 +137,11 @@ let package = Package(
     tests("ExtentPoolTests", ["BlockEngine", "BlockSimulation", "ExtentPool", "HostInterface"]),
     tests("LinuxBlockDevicesTests", ["BlockEngine", "HostInterface", "LinuxBlockDevices", system]),
     tests(
-      "NBDKitPluginTests", ["BlockEngine", "ExtentPool", "HostInterface", "LinuxBlockDevices", system]),
+      "NBDKitPluginTests",
+      [
+        "BlockEngine", "EmbeddedPool", "ExtentPool", "HostInterface", "LinuxBlockDevices", "LinuxHost",
+        "ReplicatedVolume", system,
+      ]),
     tests("TargetCoreTests", ["HostInterface", "TargetCore"]),
     tests("StateFileTests", ["HostInterface", "TargetCore", "StateFile", "Yams", system]),
     tests(

@@ -1,8 +1,11 @@
 import BlockEngine
+import EmbeddedPool
 import ExtentPool
 import Glibc
 import HostInterface
 import LinuxBlockDevices
+import LinuxHost
+import ReplicatedVolume
 import SystemPackage
 import Testing
 
@@ -10,6 +13,7 @@ import Testing
 final class ScratchPool {
   let directory: FilePath
   let legs: [FilePath]
+  let places: PoolPlaces
 
   /// Makes a mirrored pool with one volume, `data`.
   init(legs count: Int = 2, size: Int = 16 << 20, volume extents: Int = 8) throws {
@@ -40,6 +44,14 @@ final class ScratchPool {
     let pool: ExtentPool = try loop.value { ExtentPool.create(on: device, id: id, extentSize: 1 << 20, $0) }
     try loop.finish { pool.createVolume(try VolumeName("data"), extents: extents, $0) }
     if let mirror = device as? Mirror { try loop.finish { mirror.close($0) } }
+    places = PoolPlaces(
+      descriptions: directory.appending("pools"), runtime: directory.appending("run"))
+    var description = PoolDescription(
+      name: try PoolName("p"),
+      id: id.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined(),
+      legs: try legs.map { try LegAddress($0.string) })
+    description.stallSeconds = 2
+    try places.write(description, on: LocalHost())
   }
 
   /// How many bytes are to be copied when the mirror is opened.
@@ -81,22 +93,19 @@ final class ScratchPool {
     return found
   }
 
-  deinit {
-    for name in (try? Self.entries(directory)) ?? [] { unlink(directory.appending(name).string) }
-    rmdir(directory.string)
+  /// Has a command carried out by whoever serves the pool, or on the legs.
+  @discardableResult
+  func perform(_ request: PoolRequest) async throws -> PoolReport {
+    let pools = EmbeddedPools(on: LocalHost(), places: places)
+    return try await pools.perform(request, on: pools.existing(PoolName("p"))).report
   }
 
-  private static func entries(_ directory: FilePath) throws -> [String] {
-    guard let stream = opendir(directory.string) else { return [] }
-    defer { closedir(stream) }
-    var names: [String] = []
-    while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      if name != ".", name != ".." { names.append(name) }
-    }
-    return names
+  deinit { Self.remove(directory) }
+
+  private static func remove(_ path: FilePath) {
+    guard unlink(path.string) != 0 else { return }
+    for name in (try? LocalHost().list(path)) ?? [] { remove(path.appending(name)) }
+    rmdir(path.string)
   }
 }
 
