@@ -16,13 +16,21 @@ final class ScratchPool {
   let places: PoolPlaces
 
   /// Makes a mirrored pool with one volume, `data`.
-  init(legs count: Int = 2, size: Int = 16 << 20, volume extents: Int = 8) throws {
+  ///
+  /// - Parameter smallDisk: How many bytes the file system has, at most, that the last leg is on.
+  init(legs count: Int = 2, size: Int = 16 << 20, volume extents: Int = 8, smallDisk: Int? = nil) throws {
     var template = Array("/var/tmp/quartet-test-XXXXXX".utf8CString)
     try #require(mkdtemp(&template) != nil)
     let directory = FilePath(platformString: template)
     self.directory = directory
+    let small = directory.appending("small")
+    if let smallDisk {
+      try #require(mkdir(small.string, 0o700) == 0)
+      try #require(mount("none", small.string, "tmpfs", 0, "size=\(smallDisk)") == 0)
+    }
     legs = try (0..<count).map { number in
-      let path = directory.appending("leg-\(number)")
+      let isSmall = smallDisk != nil && number == count - 1
+      let path = (isSmall ? small : directory).appending("leg-\(number)")
       let file = try FileDescriptor.open(path, .readWrite, options: .create, permissions: .ownerReadWrite)
       try file.resize(to: Int64(size))
       try file.close()
@@ -100,7 +108,26 @@ final class ScratchPool {
     return try await pools.perform(request, on: pools.existing(PoolName("p"))).report
   }
 
-  deinit { Self.remove(directory) }
+  /// Waits until so much is written to the first leg; its blocks are holes before.
+  func waitUntilWritten(_ bytes: Int) async throws {
+    for _ in 0..<2000 {
+      var status = stat()
+      if stat(legs[0].string, &status) == 0, Int(status.st_blocks) * 512 >= bytes { return }
+      try await Task.sleep(for: .milliseconds(10))
+    }
+    Issue.record("nothing is written")
+  }
+
+  /// Makes room where the last leg is.
+  func growSmallDisk(to size: Int) throws {
+    let small = directory.appending("small")
+    try #require(mount("none", small.string, "tmpfs", UInt(MS_REMOUNT), "size=\(size)") == 0)
+  }
+
+  deinit {
+    umount2(directory.appending("small").string, Int32(MNT_DETACH))
+    Self.remove(directory)
+  }
 
   private static func remove(_ path: FilePath) {
     guard unlink(path.string) != 0 else { return }
