@@ -132,6 +132,12 @@ let package = Package(
     tests("ExtentPoolTests", ["BlockEngine", "BlockSimulation", "ExtentPool", "HostInterface"]),
     tests("LinuxBlockDevicesTests", ["BlockEngine", "HostInterface", "LinuxBlockDevices", system]),
     tests(
+      "EmbeddedPoolTests",
+      [
+        "BlockEngine", "EmbeddedPool", "HostInterface", "LinuxBlockDevices", "LinuxHost",
+        "ReplicatedVolume", "Simulation", system,
+      ]),
+    tests(
       "NBDKitPluginTests", ["BlockEngine", "ExtentPool", "HostInterface", "LinuxBlockDevices", system]),
     tests("TargetCoreTests", ["HostInterface", "TargetCore"]),
     tests("StateFileTests", ["HostInterface", "TargetCore", "StateFile", "Yams", system]),
