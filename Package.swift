@@ -142,6 +142,12 @@ let package = Package(
         "BlockEngine", "EmbeddedPool", "ExtentPool", "HostInterface", "LinuxBlockDevices", "LinuxHost",
         "ReplicatedVolume", system,
       ]),
+    tests(
+      "EmbeddedPoolTests",
+      [
+        "BlockEngine", "EmbeddedPool", "HostInterface", "LinuxBlockDevices", "LinuxHost",
+        "ReplicatedVolume", "Simulation", system,
+      ]),
     tests("TargetCoreTests", ["HostInterface", "TargetCore"]),
     tests("StateFileTests", ["HostInterface", "TargetCore", "StateFile", "Yams", system]),
     tests(
