@@ -81,9 +81,10 @@ bench: release
 release: deps
 	@mkdir -p $(STATIC) && ln -sf "$$(g++ -print-file-name=libstdc++.a)" $(STATIC)/libstdc++.a
 	$(SWIFT) build $(RELEASE) --product quartet
+	$(SWIFT) build $(RELEASE) --product nbdkit-quartet-plugin
 
 install: release
-	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' .ci/install "$$($(SWIFT) build $(RELEASE) --show-bin-path)/quartet"
+	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' .ci/install "$$($(SWIFT) build $(RELEASE) --show-bin-path)"
 
 clean:
 	$(SWIFT) package clean

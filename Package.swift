@@ -85,7 +85,12 @@ let package = Package(
         "LinuxHost", "ReplicatedVolume", system,
       ],
       // Never unloaded: threads of Swift's own may outlive what nbdkit calls.
-      swiftSettings: settings, linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "nodelete"])]),
+      swiftSettings: settings,
+      linkerSettings: [
+        .unsafeFlags(["-Xlinker", "-z", "-Xlinker", "nodelete"]),
+        // The package manager does that for programs only.
+        .unsafeFlags(["-static-stdlib"], .when(configuration: .release)),
+      ]),
     library("TargetCore", ["HostInterface"]),
     .target(
       name: "StateFile", dependencies: ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", system],
@@ -132,13 +137,17 @@ let package = Package(
     tests("ExtentPoolTests", ["BlockEngine", "BlockSimulation", "ExtentPool", "HostInterface"]),
     tests("LinuxBlockDevicesTests", ["BlockEngine", "HostInterface", "LinuxBlockDevices", system]),
     tests(
+      "NBDKitPluginTests",
+      [
+        "BlockEngine", "EmbeddedPool", "ExtentPool", "HostInterface", "LinuxBlockDevices", "LinuxHost",
+        "ReplicatedVolume", system,
+      ]),
+    tests(
       "EmbeddedPoolTests",
       [
         "BlockEngine", "EmbeddedPool", "HostInterface", "LinuxBlockDevices", "LinuxHost",
         "ReplicatedVolume", "Simulation", system,
       ]),
-    tests(
-      "NBDKitPluginTests", ["BlockEngine", "ExtentPool", "HostInterface", "LinuxBlockDevices", system]),
     tests("TargetCoreTests", ["HostInterface", "TargetCore"]),
     tests("StateFileTests", ["HostInterface", "TargetCore", "StateFile", "Yams", system]),
     tests(

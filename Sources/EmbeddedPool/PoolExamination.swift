@@ -119,3 +119,13 @@ extension PoolReport {
     (volumes, events) = ([], [])
   }
 }
+
+extension OpenPool {
+  /// Throws what stands against opening a pool, as far as a look at its legs tells; nothing is written.
+  package static func examine(
+    _ description: PoolDescription, on loop: AIOLoop, options: Options
+  ) throws {
+    let report = try PoolReport.examining(description, on: loop, options: options)
+    if let refusal = report.refusal { throw refusal.failure }
+  }
+}

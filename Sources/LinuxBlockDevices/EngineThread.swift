@@ -2,7 +2,6 @@ import BlockEngine
 import CLibAIO
 import Glibc
 import HostInterface
-import Synchronization
 import SystemPackage
 
 /// A thread that owns an ``AIOLoop`` and an engine: everything that is built on the loop.
@@ -20,10 +19,10 @@ package final class EngineThread<Engine>: Sendable {
     var isEnding = false
   }
 
-  private let queue = Mutex(Queue())
+  private let queue = Guarded(Queue())
   private let wake: WakeCounter
   /// The thread, until somebody has waited for its end.
-  private let thread = Mutex<pthread_t?>(nil)
+  private let thread = Guarded<pthread_t?>(nil)
 
   /// Starts the thread, and waits until the engine is made.
   ///
@@ -163,7 +162,7 @@ private final class ThreadStart {
 
 /// An answer that one thread gives, once, and another waits for.
 private final class Promise<Value: Sendable>: Sendable {
-  private let answer = Mutex<Result<Value, Failure>?>(nil)
+  private let answer = Guarded<Result<Value, Failure>?>(nil)
   private let given = Semaphore()
   private let tell: (@Sendable (Result<Value, Failure>) -> Void)?
 

@@ -23,4 +23,11 @@ final class DescribedPool {
     self.open = open
     control = try ControlServer(at: path, on: loop) { open.carryOut($0, $1) }
   }
+
+  /// Throws what stands against opening a pool; nothing is written.
+  static func examine(_ name: PoolName, allowsMissingLegs: Bool, on loop: AIOLoop) throws {
+    var options = OpenPool.Options()
+    options.allowsMissingLegs = allowsMissingLegs
+    try OpenPool.examine(EmbeddedPools(on: LocalHost()).existing(name), on: loop, options: options)
+  }
 }

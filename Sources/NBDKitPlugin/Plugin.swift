@@ -21,6 +21,15 @@ final class Plugin: Sendable {
 
   func checkParameters() throws { try state.withLock { try $0.parameters.check() } }
 
+  /// Finds out whether the pool could be opened, while whoever starts nbdkit still sees why not.
+  func examine() throws {
+    guard let name = state.withLock({ $0.parameters.pool }) else { throw Parameters.missing }
+    let loop = try AIOLoop()
+    defer { loop.end() }
+    try DescribedPool.examine(
+      name, allowsMissingLegs: state.withLock { $0.parameters.allowsMissingLegs }, on: loop)
+  }
+
   /// Opens the pool; threads, and contexts of asynchronous I/O, do not survive nbdkit's fork, so it comes after that.
   func start() throws {
     let parameters = state.withLock { $0.parameters }

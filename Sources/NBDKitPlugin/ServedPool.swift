@@ -3,12 +3,10 @@ import ExtentPool
 import Glibc
 import HostInterface
 import LinuxBlockDevices
-import SystemPackage
 
 /// The pool on the engine's thread, and those of its volumes that somebody uses.
 final class ServedPool {
-  let pool: ExtentPool
-  private let mirror: Mirror?
+  private let described: DescribedPool
   /// By a number that connections know them by; renaming changes nothing there.
   private var volumes: [Int: (device: LogicalVolume, name: VolumeName, users: Int)] = [:]
   private var lastNumber = 0
@@ -20,30 +18,14 @@ final class ServedPool {
   private let loop: AIOLoop
   private var watch: DescriptorWatch?
 
-  /// The pool of a description with its control socket; nil for legs that were named.
-  private let described: DescribedPool?
-
   init(_ parameters: Parameters, on loop: AIOLoop) throws {
+    guard let name = parameters.pool else { throw Parameters.missing }
     self.loop = loop
-    if let name = parameters.pool {
-      let described = try DescribedPool(name, allowsMissingLegs: parameters.allowsMissingLegs, on: loop)
-      (self.described, pool, mirror) = (described, described.open.pool, described.open.mirror)
-      closeOnSignal()
-      return
-    }
-    described = nil
-    let files = try parameters.legs.map { try AIOFile(FilePath($0), on: loop) }
-    var mirror: Mirror?
-    if files.count > 1 {
-      mirror = try loop.finish {
-        Mirror.open(on: files, clock: loop, random: { .random(in: 1 ... .max) }, $0)
-      }
-    }
-    let device: any BlockDevice = mirror ?? files[0]
-    pool = try loop.finish { ExtentPool.open(on: device, $0) }
-    self.mirror = mirror
+    described = try DescribedPool(name, allowsMissingLegs: parameters.allowsMissingLegs, on: loop)
     closeOnSignal()
   }
+
+  var pool: ExtentPool { described.open.pool }
 
   /// Begins the use of a volume.
   func open(_ name: VolumeName) throws -> (number: Int, size: Int, logicalBlockSize: Int) {
@@ -80,13 +62,13 @@ final class ServedPool {
     case nil:
       closing = .begun([completion])
       ServiceManager.notify("STOPPING=1")
-      described?.control.end()
+      described.control.end()
       let done: (Failure?) -> Void = { [self] failure in
         guard case .begun(let waiting) = closing else { return }
         closing = .over(failure)
         for tell in waiting { tell(failure) }
       }
-      if let mirror { mirror.close(done) } else { pool.device.submit(.flush, done) }
+      if let mirror = described.open.mirror { mirror.close(done) } else { pool.device.submit(.flush, done) }
     }
   }
 
@@ -103,16 +85,4 @@ final class ServedPool {
 
   /// How long nbdkit gets, once the pool is closed, to send its last answers and to end by itself.
   private static let patience = Duration.seconds(1)
-}
-
-extension AIOLoop {
-  /// Starts something, and runs until it has called back.
-  fileprivate func finish<Value>(
-    _ start: (@escaping (Result<Value, Failure>) -> Void) -> Void
-  ) throws -> Value {
-    var result: Result<Value, Failure>?
-    start { result = $0 }
-    try run { result != nil }
-    return try result?.get() ?? { throw Failure(.timedOut, "pool", "did not open") }()
-  }
 }

@@ -24,9 +24,9 @@ final class Server {
   ///
   /// - Parameters:
   ///   - pool: Where its files are.
-  ///   - parameters: What stands behind the plugin; nil for the legs.
+  ///   - parameters: What stands behind the plugin.
   ///   - name: What its files are called.
-  init(_ pool: ScratchPool, parameters: [String]? = nil, name: String = "nbd") throws {
+  init(_ pool: ScratchPool, parameters: [String] = ["pool=p"], name: String = "nbd") throws {
     self.pool = pool
     socket = pool.directory.appending(name)
     log = pool.directory.appending(name + "-log")
@@ -35,9 +35,8 @@ final class Server {
     unlink(notify.string)
     notices = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     try #require(withAddress(of: notify) { bind(notices, $0, $1) } == 0)
-    let legs = pool.legs.map { "leg=\($0)" }
     try spawn(
-      ["nbdkit", "-f", "-U", socket.string, Self.plugin.string] + (parameters ?? legs), notify: notify)
+      ["nbdkit", "-f", "-U", socket.string, Self.plugin.string] + parameters, notify: notify)
   }
 
   deinit {
@@ -56,7 +55,10 @@ final class Server {
     posix_spawn_file_actions_addopen(&actions, 1, log.string, O_WRONLY | O_CREAT | O_APPEND, 0o600)
     posix_spawn_file_actions_adddup2(&actions, 1, 2)
     var words: [UnsafeMutablePointer<CChar>?] = argv.map { strdup($0) } + [nil]
-    let environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "NOTIFY_SOCKET=\(notify)"]
+    let environment = [
+      "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "NOTIFY_SOCKET=\(notify)",
+      "QUARTET_POOL_DIR=\(pool.places.descriptions)", "QUARTET_RUNTIME_DIR=\(pool.places.runtime)",
+    ]
     var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup($0) } + [nil]
     defer { for text in words + variables { free(text) } }
     // The threads of tests have every signal blocked, which a child would inherit.

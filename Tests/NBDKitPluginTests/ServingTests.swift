@@ -99,13 +99,13 @@ import Testing
     #expect(throws: (any Error).self) { _ = try NBDClient(server.socket, export: "nothing") }
     #expect(server.messages.contains("volume nothing: there is no volume of this name in the pool"))
     // The legs are in use now.
-    let second = try Server(pool, parameters: pool.legs.map { "leg=\($0)" }, name: "second")
+    let second = try Server(pool, name: "second")
     #expect(second.notice() == nil)
     #expect(second.messages.contains("is in use by another process"))
-    let third = try Server(pool, parameters: ["leg=/var/tmp/quartet-test-none"], name: "third")
+    let third = try Server(pool, parameters: ["pool=q"], name: "third")
     #expect(third.notice() == nil)
-    #expect(third.messages.contains("/var/tmp/quartet-test-none: cannot open"))
-    for parameters in [[], ["size=7"], ["leg=/dev/null"]] {
+    #expect(third.messages.contains("pool q: is no embedded pool"))
+    for parameters in [[], ["pool=p", "size=7"], ["pool=../p"], ["pool=p", "missing-legs=7"]] {
       let wrong = try Server(pool, parameters: parameters, name: "wrong")
       #expect(wrong.notice() == nil)
     }

@@ -31,12 +31,19 @@ struct VerifyingLoad {
   /// - Parameter whenReached: Called with requests in flight, before the answers that are under way are read.
   mutating func run(_ client: NBDClient, depth: Int, until count: Int, whenReached: () -> Void = {}) {
     let goal = acknowledged + count
+    run(client, depth: depth, while: { $0.acknowledged < goal }, whenReached: whenReached)
+  }
+
+  /// Keeps so many requests in flight as long as a condition holds.
+  mutating func run(
+    _ client: NBDClient, depth: Int, while condition: (VerifyingLoad) -> Bool, whenReached: () -> Void = {}
+  ) {
     var isReached = false
     while true {
       while !isReached, client.inFlight < depth { guard send(client) else { break } }
       guard client.inFlight > 0, let reply = client.reply() else { break }
       settle(reply.cookie, error: reply.error)
-      if acknowledged >= goal, !isReached {
+      if !isReached, !condition(self) {
         isReached = true
         whenReached()
       }
