@@ -71,6 +71,7 @@ let package = Package(
     library("HostRecording", ["HostInterface", system]),
     library("Simulation", ["HostInterface", system]),
     library("ReplicatedVolume", ["HostInterface", system]),
+    library("VolumeSimulator", ["HostInterface", "Simulation", system]),
     library("BlockEngine", ["HostInterface"]),
     library("ExtentPool", ["BlockEngine", "HostInterface"]),
     library("BlockSimulation", ["BlockEngine", "HostInterface"]),
@@ -132,7 +133,9 @@ let package = Package(
     tests("LinuxHostTests", ["HostInterface", "LinuxHost", system]),
     tests("HostRecordingTests", ["HostInterface", "HostRecording", "Simulation", system]),
     tests("SimulationTests", ["HostInterface", "Simulation", system]),
-    tests("ReplicatedVolumeTests", ["HostInterface", "ReplicatedVolume", "Simulation", system]),
+    tests(
+      "ReplicatedVolumeTests",
+      ["HostInterface", "ReplicatedVolume", "Simulation", "VolumeSimulator", system]),
     tests("BlockEngineTests", ["BlockEngine", "BlockSimulation", "HostInterface"]),
     tests("ExtentPoolTests", ["BlockEngine", "BlockSimulation", "ExtentPool", "HostInterface"]),
     tests("LinuxBlockDevicesTests", ["BlockEngine", "HostInterface", "LinuxBlockDevices", system]),

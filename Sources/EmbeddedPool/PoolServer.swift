@@ -57,6 +57,8 @@ package struct PoolServer: Sendable {
   /// - Throws: ``Failure`` when that is not possible.
   package func replaceThisProcess() throws -> Never {
     let program = try prepare()
+    // Who serves it like this ends it as well.
+    _ = unlink(pools.places.attachMark(of: name).string)
     var words: [UnsafeMutablePointer<CChar>?] = arguments(inBackground: false).map { strdup($0) }
     words.append(nil)
     execv(program.string, words)

@@ -141,12 +141,13 @@ package struct VolumeAttachment: Sendable {
   private func serving(_ reason: String) -> [Step] {
     let mark = Text(places.attachMark(of: path.pool).string)
     let pool = Text(path.pool.description)
+    // The mark first: a server that nobody knows to stop would stay.
     return [
+      Step(
+        .replaceFile(path: mark, contents: "", mode: 0o600), undo: [.removeFile(path: mark)], reason: reason),
       Step(
         .run(Command([Text(quartet), "pool", "serve", pool, "--background"], limit: .seconds(70))),
         undo: [.run(Command([Text(quartet), "pool", "stop", pool], limit: .seconds(70)))], reason: reason),
-      Step(
-        .replaceFile(path: mark, contents: "", mode: 0o600), undo: [.removeFile(path: mark)], reason: reason),
     ]
   }
 
@@ -164,14 +165,15 @@ package struct VolumeAttachment: Sendable {
     if try !host.isModuleLoaded("nbd") { steps.append(Step(.loadModule(name: "nbd"), reason: reason)) }
     let device = try freeDevice()
     let socket = Text(places.socket(of: path.pool).string)
+    let link = Text(place.string)
+    // The link first: a device that no link leads to would stay connected.
+    steps.append(
+      Step(
+        .createLink(path: link, destination: Text(device)), undo: [.removeFile(path: link)], reason: reason))
     steps.append(
       Step(
         .run(Command(["nbd-client", "-unix", socket, "-name", Text(path.volume.description), Text(device)])),
         undo: [.run(Command(["nbd-client", "-d", Text(device)]))], reason: reason))
-    let link = Text(place.string)
-    steps.append(
-      Step(
-        .createLink(path: link, destination: Text(device)), undo: [.removeFile(path: link)], reason: reason))
     return steps
   }
 
@@ -231,15 +233,12 @@ package struct VolumeAttachment: Sendable {
     case .stale: stages.append(stage(reason, try cleaning(.stale, reason)))
     case .dead: stages.append(stage(reason, try cleaning(.dead, reason)))
     case .nbd(let device):
-      let link = Text(place.string)
       stages.append(
         stage(
           reason,
           [
-            Step(
-              .removeFile(path: link), undo: [.createLink(path: link, destination: Text(device))],
-              reason: reason),
             Step(.run(Command(["nbd-client", "-d", Text(device)])), reason: reason),
+            Step(.removeFile(path: Text(place.string)), reason: reason),
           ]))
     case .fuse:
       var steps = [Step(unmount, reason: reason, patience: .seconds(2))]

@@ -106,6 +106,17 @@ public struct Failure: Error, Sendable, Hashable {
   }
 }
 
+extension Failure {
+  /// The same failure, which also tells what was done before it and stays.
+  public func keeping(_ done: [String]) -> Failure {
+    guard !done.isEmpty else { return self }
+    var failure = self
+    let note = "done before it, and kept: \(done.joined(separator: "; "))"
+    failure.remedy = remedy.map { "\($0); \(note)" } ?? note
+    return failure
+  }
+}
+
 extension Failure: CustomStringConvertible {
   /// One line: subject, problem, the system's answer, the remedy.
   public var description: String {

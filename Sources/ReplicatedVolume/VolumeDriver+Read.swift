@@ -95,6 +95,17 @@ extension VolumeDriver {
     }
   }
 
+  /// Whether a resource that runs is not what its file says, which a run leaves behind that was killed in between.
+  ///
+  /// `--dry-run` prints what `adjust` would do, and nothing when that is nothing (drbdadm(8)).
+  func lagsBehind(_ change: VolumeChange, _ state: VolumeState) async throws -> Bool {
+    guard case .createResource(let resource, _) = change, state.status(resource.name) != nil,
+      state.file(resource.name)?.resource == resource
+    else { return false }
+    let words: [Text] = ["--dry-run", "adjust", Text(resource.name.description)]
+    return try await output(DRBD.command(words)).contains { $0 > 0x20 }
+  }
+
   /// What is on the disks that a change wants to use on this node.
   func facts(for change: VolumeChange) async throws -> [DevicePath: DiskFacts] {
     let disks: [DevicePath]

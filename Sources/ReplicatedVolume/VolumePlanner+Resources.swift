@@ -25,16 +25,25 @@ extension VolumePlanner {
     if state.file(name)?.resource != resource {
       steps.append(try write(resource, for: generation, change))
     }
-    guard state.status(name) == nil else {
-      if !steps.isEmpty { steps.append(step(DRBD.run("adjust", name), change)) }
-      return (steps, [])
+    if let status = state.status(name) {
+      // A volume that comes to a resource that runs has no metadata yet.
+      let old = Set(status.volumes.map(\.number))
+      let isWritten = steps.isEmpty
+      let new = mine.volumes.filter { $0.disk != nil && !old.contains($0.number) }
+      for volume in new {
+        steps += try createMetadata(of: volume, in: name, isNew: !isWritten, wipe: wipe, change)
+      }
+      if !isWritten || lagsBehind || !new.isEmpty {
+        steps.append(step(DRBD.run("adjust", name), change))
+      }
+      return (steps, sizeWarnings(mine, of: new))
     }
     steps.insert(step(.loadModule(name: "drbd"), change), at: 0)
     for volume in mine.volumes where volume.disk != nil {
       steps += try createMetadata(of: volume, in: name, isNew: isNew, wipe: wipe, change)
     }
     steps.append(step(DRBD.run("up", name), undo: [DRBD.run("down", name)], change, patience: .seconds(5)))
-    return (steps, sizeWarnings(mine))
+    return (steps, sizeWarnings(mine, of: mine.volumes))
   }
 
   /// Minors and ports are the machine's, whatever resource uses them.
@@ -76,6 +85,7 @@ extension VolumePlanner {
         .replaceFile(
           path: Text(path.string), contents: ResourceFile.text(found.resource, for: generation), mode: 0o600)
       ]
+      if state.status(resource.name) != nil { undo.append(DRBD.run("adjust", resource.name)) }
     }
     return step(
       .replaceFile(
@@ -137,8 +147,8 @@ extension VolumePlanner {
     return facts
   }
 
-  private func sizeWarnings(_ mine: Resource.Node) -> [String] {
-    mine.volumes.compactMap { volume in
+  private func sizeWarnings(_ mine: Resource.Node, of volumes: [Resource.Volume]) -> [String] {
+    volumes.compactMap { volume in
       guard let disk = volume.disk, volume.metadata == .inside, let size = facts[disk]?.status?.size,
         let metadata = try? MetadataSize(disk: size)
       else { return nil }

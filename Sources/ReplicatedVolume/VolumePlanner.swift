@@ -8,6 +8,8 @@ struct VolumePlanner {
   let hasUdev: Bool
   /// The filter file, for the change that writes it.
   let filter: FilterFile?
+  /// Whether the resource of the change runs, and otherwise than its file says.
+  var lagsBehind = false
 
   /// The steps of a change; none when it is so already.
   ///

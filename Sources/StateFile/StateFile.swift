@@ -4,8 +4,10 @@ import TargetCore
 
 /// What was read from a state file.
 public struct ParsedState: Sendable, Hashable {
-  /// The state.
+  /// The targets and what belongs to them.
   public var state: DesiredState
+  /// The resources and pools below them.
+  public var volumes: DesiredVolumes
   /// What is allowed and not wise, each `FILE:LINE:COLUMN: what: why`.
   public var warnings: [String]
 }
@@ -53,9 +55,9 @@ public enum StateFile {
       throw problems.failure ?? Failure(.invalid, name, fault.problem)
     }
     var reader = StateReader(problems: problems, resolver: secrets, place: place)
-    let state = reader.document(root)
+    let (state, volumes) = reader.document(root)
     if let failure = reader.problems.failure { throw failure }
-    return ParsedState(state: state, warnings: reader.warnings)
+    return ParsedState(state: state, volumes: volumes, warnings: reader.warnings)
   }
 
   /// Reads a state file from a string.

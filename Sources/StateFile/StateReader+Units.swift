@@ -99,7 +99,7 @@ extension StateReader {
     }
   }
 
-  private mutating func choice(_ node: YAMLNode, _ what: String, _ choices: [String]) -> String? {
+  mutating func choice(_ node: YAMLNode, _ what: String, _ choices: [String]) -> String? {
     guard let word = text(node, what) else { return nil }
     guard choices.contains(word) else {
       problems.add(

@@ -35,7 +35,7 @@ struct PoolCreateCommand: AsyncParsableCommand {
 
   func run() async throws {
     let name = try PoolName(name)
-    let extentSize = try extentSize.map(byteCount)
+    let extentSize = try extentSize.map(VolumeSize.byteCount)
     guard !legs.isEmpty else {
       guard size == nil, !wipe, !sparse else {
         throw Failure(
@@ -61,7 +61,7 @@ struct PoolCreateCommand: AsyncParsableCommand {
 
   private func create(_ name: PoolName, _ extentSize: UInt64?) async throws {
     var creation = PoolCreation(name: name, legs: try legs.map { try LegAddress($0) })
-    creation.size = try size.map(byteCount)
+    creation.size = try size.map(VolumeSize.byteCount)
     if let extentSize { creation.extentSize = extentSize }
     (creation.wipe, creation.sparse) = (wipe, sparse)
     let pools = common.embedded

@@ -145,7 +145,7 @@ extension PoolCommand {
     func run() async throws {
       let name = try PoolName(name)
       var description = try common.requireEmbedded(name)
-      let rate = resyncRate == "none" ? nil : Int(try byteCount(resyncRate))
+      let rate = resyncRate == "none" ? nil : Int(try VolumeSize.byteCount(resyncRate))
       let words =
         "set the resync rate of pool \(name) to \(rate.map { "\($0) bytes a second" } ?? "no limit")"
       if change.dryRun { return change.print(common, [words]) }

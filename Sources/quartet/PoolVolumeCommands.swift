@@ -1,6 +1,5 @@
 import ArgumentParser
 import HostInterface
-import LinuxHost
 import Quartet
 import ReplicatedVolume
 import TargetCore
@@ -108,14 +107,10 @@ extension PoolCommand {
 
     /// Tells every implementation that runs and exports the volume.
     private func resizeUnits(on path: VolumePath) async throws {
-      let backing = try Backing(path: path.device)
       for descriptor in ImplementationChoice.all {
-        let implementation = try Implementation(descriptor, on: LocalHost())
+        let implementation = try Implementation(descriptor, on: Machine.host)
         guard await implementation.backend.probe(implementation.host).running else { continue }
-        let targets = try await implementation.read().targets.values
-        let units = targets.flatMap { target in
-          target.units.values.filter { $0.backing == backing }.map { Change.resizeUnit(target.name, $0.lun) }
-        }
+        let units = try await implementation.resizes(of: [path.device: 0], grown: [path.device])
         guard !units.isEmpty else { continue }
         try await implementation.perform(units)
         Output.list(units)

@@ -40,7 +40,7 @@ extension VolumeCommand {
         return way
       }
       let attachment = try VolumeAttachment(of: path, in: common.embedded, quartet: Self.program)
-      let lock = try await change.lock(path, common)
+      let lock = try await change.lock(common)
       defer { lock?.release() }
       let report = try await common.embedded.report(description)
       guard report.volumes.contains(where: { $0.name == path.volume.description }) else {
@@ -79,7 +79,7 @@ extension VolumeCommand {
       let path = try VolumePath(name)
       _ = try common.requireEmbedded(path.pool)
       let attachment = try VolumeAttachment(of: path, in: common.embedded, quartet: Attach.program)
-      let lock = try await change.lock(path, common)
+      let lock = try await change.lock(common)
       defer { lock?.release() }
       try await refuseExported(attachment)
       let server = try PoolServer.process(path.pool, in: common.embedded)
@@ -114,11 +114,11 @@ extension VolumeCommand {
 }
 
 extension VolumeChangeOptions {
-  /// The lock of a volume's attachment; none in a dry run.
-  func lock(_ path: VolumePath, _ common: VolumeOptions) async throws -> (any HostLock)? {
+  /// The lock of attaching and detaching, which pick a device of the kernel; none in a dry run.
+  func lock(_ common: VolumeOptions) async throws -> (any HostLock)? {
     guard !dryRun else { return nil }
     return try await common.embedded.host.lock(
-      "attach-\(path.pool)", limit: .seconds(max(0, min(lockWait, 86_400))))
+      "attach", limit: .seconds(max(0, min(lockWait, 86_400))))
   }
 
   /// Runs a plan, and prints what was done.

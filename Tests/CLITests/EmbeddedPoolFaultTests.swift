@@ -35,11 +35,11 @@ import Testing
   ])
   func aPoolThatCannotBeLeavesNothing(_ case: Case) async throws {
     try await withPools { bench in
-      let words = `case`.arguments.split(separator: " ").map { word in
+      let words = `case`.arguments.split(separator: " ").map { word -> String in
         switch word {
         case "A": bench.legs[0]
         case "B": bench.legs[1]
-        default: word.replacing("FOLDER", with: bench.folder)
+        default: String(word).replacing("FOLDER", with: bench.folder)
         }
       }
       let outcome = try await bench.quartet(["pool", "create"] + words)

@@ -132,7 +132,9 @@ import Testing
     _ = try await scene.host.run(
       ["quartet", "pool", "stop"], environment: [:], input: [], limit: .seconds(1))
     #expect(try scene.state == .dead)
+    // The plan is made while the old device is still connected.
     try await scene.run(scene.attachPlan())
-    #expect(try scene.state == .nbd(device: "/dev/nbd0"))
+    #expect(try scene.state == .nbd(device: "/dev/nbd1"))
+    #expect(try scene.host.status("/sys/block/nbd0/pid") == nil)
   }
 }

@@ -10,6 +10,7 @@ enum ImportTable {
     "HostRecording": ["HostInterface", "FoundationEssentials"],
     "Simulation": ["HostInterface"],
     "ReplicatedVolume": ["HostInterface", "FoundationEssentials"],
+    "VolumeSimulator": ["HostInterface", "Simulation"],
     "BlockEngine": ["HostInterface"],
     "ExtentPool": ["BlockEngine", "HostInterface"],
     "BlockSimulation": ["BlockEngine", "HostInterface"],

@@ -24,12 +24,15 @@ struct Pair {
 
   /// Switches both on.
   static func start() async throws -> Pair {
-    let network = try VirtualNetwork(ports: 2)
+    let network = try VirtualNetwork(ports: 3)
     let disks = try ["mike", "nancy"].map { try ScratchDisk(serial: $0, size: diskSize) }
     async let mike = Node.start("mike", disks[0], network.port(1))
     async let nancy = Node.start("nancy", disks[1], network.port(2))
     return try await Pair(mike: mike, nancy: nancy, network: network, disks: disks)
   }
+
+  /// Switches a third machine on, on the same network, which has no part in the resource.
+  func startThird() async throws -> Node { try await Node.start("third", nil, network.port(3)) }
 
   /// Switches the second node on after its power was cut; what it had in /etc is as it was.
   func restartNancy() async throws -> Node {
@@ -52,10 +55,10 @@ struct Node {
   let guest: Guest
   let program: String
 
-  static func start(_ name: String, _ disk: ScratchDisk, _ port: VirtualNetwork.Port?) async throws -> Node {
+  static func start(_ name: String, _ disk: ScratchDisk?, _ port: VirtualNetwork.Port?) async throws -> Node {
     var configuration = GuestConfiguration()
     configuration.name = name
-    configuration.disks = [disk]
+    configuration.disks = disk.map { [$0] } ?? []
     configuration.network = port
     let guest = try await Guest.start(configuration, on: GuestKernel.prepare())
     let program = try LocalHost().readLink("/proc/self/exe").removingLastComponent().appending("quartet")
@@ -63,6 +66,19 @@ struct Node {
   }
 
   func run(_ argv: [String]) async throws -> CommandResult { try await guest.run(argv, limit: .seconds(120)) }
+
+  /// Runs a shell's script, which must not fail; returns what it printed.
+  @discardableResult
+  func shell(_ script: String, _ words: String..., at location: SourceLocation = #_sourceLocation)
+    async throws
+    -> String
+  {
+    let result = try await run(["sh", "-e", "-c", script, "sh"] + words)
+    let output = String(decoding: result.output, as: UTF8.self)
+    try #require(
+      result.status == 0, "\(script) \(words): \(output)\(result.errors)", sourceLocation: location)
+    return output.trimmed
+  }
 
   /// Runs `quartet`; returns what it printed on both streams.
   @discardableResult
