@@ -36,7 +36,7 @@ final class Plugin: Sendable {
     if parameters.isInBackground { quartet_outlive_parent() }
     let engine = try EngineThread { try ServedPool(parameters, on: $0) }
     state.withLock { $0.engine = engine }
-    ServiceManager.notify("READY=1")
+    ServiceNotice.send("READY=1")
   }
 
   /// Closes the pool: nbdkit has finished every request.

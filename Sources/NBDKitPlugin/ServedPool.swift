@@ -63,7 +63,7 @@ final class ServedPool {
     case .begun(let waiting): closing = .begun(waiting + [completion])
     case nil:
       closing = .begun([completion])
-      ServiceManager.notify("STOPPING=1")
+      ServiceNotice.send("STOPPING=1")
       described.control.end()
       let done: (Failure?) -> Void = { [self] failure in
         guard case .begun(let waiting) = closing else { return }

@@ -54,7 +54,8 @@ import Testing
     try #require(server.notice() == "READY=1", "\(server.messages)")
     let missed = Self.offsets(
       in: try await fio(
-        server.socket, ["--verify_only=1", "--verify_state_load=1", "--continue_on_error=verify"], expecting: nil),
+        server.socket, ["--verify_only=1", "--verify_state_load=1", "--continue_on_error=verify"],
+        expecting: nil),
       behind: "requested block: offset=")
     #expect(!unanswered.isEmpty)
     #expect(missed.isSubset(of: unanswered), "\(missed.subtracting(unanswered)) are lost")
