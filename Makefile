@@ -9,7 +9,7 @@ PACKAGES = git g++ pkg-config libaio-dev libudev-dev libkmod-dev \
   open-iscsi e2fsprogs sg3-utils targetcli-fb python3-rtslib-fb dbus-daemon \
   drbd-utils lvm2 nbdkit nbdkit-plugin-dev libnbd-bin fio
 # Tests of commands, daemons and guests have limits of time: each of these modules runs by itself.
-APART = LinuxHostTests|CLITests|STGTTests|VMTests
+APART = LinuxHostTests|NBDKitPluginTests|CLITests|STGTTests|VMTests
 SEED ?= 1
 COUNT ?= 520
 TEST = $(SWIFT) test --skip-build --disable-xctest
@@ -20,7 +20,7 @@ STATIC = .build/static-libraries
 LINK = -Xlinker -no-pie -Xlinker -L$(STATIC)
 RELEASE = -c release --static-swift-stdlib --disable-local-rpath $(LINK)
 
-.PHONY: help deps swift build demo check check-fast fuzz simulate lint bench release install clean
+.PHONY: help deps swift build demo check check-fast fuzz simulate sanitize crash lint bench release install clean
 .DEFAULT_GOAL := help
 
 help:
@@ -29,6 +29,8 @@ help:
 	@echo 'make check-fast  format and the tests that need no daemon'
 	@echo 'make fuzz        some millions of damaged inputs to everything that is parsed'
 	@echo 'make simulate SEED= COUNT=  the mirror over simulated disks, which crash'
+	@echo 'make sanitize    the engine under the sanitizers of threads and addresses'
+	@echo 'make crash       the server of volumes killed under load, many times'
 	@echo 'make bench       time and system calls, as ratios to peers'
 	@echo 'make install     a static release build into DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
 	@echo 'make build       a debug build; make deps: the Debian packages; make clean'
@@ -70,8 +72,20 @@ simulate: swift
 	$(SWIFT) build -c release --product simulate
 	$(SWIFT) run -c release --skip-build simulate $(SEED) $(COUNT)
 
+# The engine and its thread under the sanitizers of threads and of addresses: two builds more, so not in `check`.
+SANITIZED = ^(BlockEngineTests|ExtentPoolTests|LinuxBlockDevicesTests)\.
+sanitize: deps
+	$(foreach kind,thread address,\
+	  $(SWIFT) build --build-tests --sanitize=$(kind) --scratch-path .build-$(kind) && \
+	  $(TEST) --sanitize=$(kind) --scratch-path .build-$(kind) --filter '$(SANITIZED)' &&) true
+
+# The server killed under load, FACTOR times as often as in `check`.
+crash: deps
+	$(SWIFT) build --build-tests
+	FACTOR=$(FACTOR) $(TEST) --filter '^NBDKitPluginTests\.CrashTests/'
+
 check-fast: lint
-	QUARTET_VM=0 $(SWIFT) test --disable-xctest --skip '^(CLITests|STGTTests)\.'
+	QUARTET_VM=0 $(SWIFT) test --disable-xctest --skip '^(CLITests|STGTTests|NBDKitPluginTests)\.'
 
 bench: release
 	$(SWIFT) build $(RELEASE) --product bench-floor

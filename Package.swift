@@ -71,7 +71,7 @@ let package = Package(
     library("HostRecording", ["HostInterface", system]),
     library("Simulation", ["HostInterface", system]),
     library("ReplicatedVolume", ["HostInterface", system]),
-    library("VolumeSimulator", ["HostInterface", "Simulation", system]),
+    library("VolumeSimulator", ["HostInterface", "HostRecording", "Simulation", system]),
     library("BlockEngine", ["HostInterface"]),
     library("ExtentPool", ["BlockEngine", "HostInterface"]),
     library("BlockSimulation", ["BlockEngine", "HostInterface"]),
@@ -152,7 +152,8 @@ let package = Package(
         "ReplicatedVolume", "Simulation", system,
       ]),
     tests("TargetCoreTests", ["HostInterface", "TargetCore"]),
-    tests("StateFileTests", ["HostInterface", "TargetCore", "StateFile", "Yams", system]),
+    tests(
+      "StateFileTests", ["HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Yams", system]),
     tests(
       "QuartetTests",
       [
@@ -161,7 +162,10 @@ let package = Package(
       ]),
     tests(
       "FourTargetsTests",
-      ["HostInterface", "TargetCore", "Quartet", "Simulation", "quartet-cli", arguments, system]
+      [
+        "HostInterface", "TargetCore", "Quartet", "ReplicatedVolume", "Simulation", "VolumeSimulator",
+        "quartet-cli", arguments, system,
+      ]
         + backends.map { .target(name: "\($0)Simulator") }),
     tests("CLITests", ["HostInterface", "LinuxHost", "quartet-cli", system]),
     tests(

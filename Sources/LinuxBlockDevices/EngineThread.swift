@@ -96,7 +96,9 @@ package final class EngineThread<Engine>: Sendable {
     post { start($0, keeper.keep) }
   }
 
-  /// Ends the thread: what was handed over before is called, and the engine is given up. Waits for that.
+  /// Ends the thread: what was handed over before is called, and the engine is given up.
+  ///
+  /// Waits for that.
   ///
   /// An engine that has to be closed in order is closed by a call before; whoever still waits then for its answer is
   /// told that there will be none.

@@ -54,7 +54,9 @@ final class ServedPool {
     device.submit(request, completion)
   }
 
-  /// Ends the use of the pool in order: what was begun is finished. To be called as often as one likes.
+  /// Ends the use of the pool in order: what was begun is finished.
+  ///
+  /// To be called as often as one likes.
   func close(_ completion: @escaping (Failure?) -> Void) {
     switch closing {
     case .over(let failure): return completion(failure)

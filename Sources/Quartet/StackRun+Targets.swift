@@ -136,8 +136,7 @@ extension Implementation {
     try await read().targets.values.sorted { $0.name < $1.name }.flatMap { target in
       target.units.values.sorted { $0.lun < $1.lun }.compactMap { unit -> Change? in
         guard case .path(let path) = unit.backing, let size = sizes[path] else { return nil }
-        let isOld = unit.size.map { $0 < size } ?? false
-        return isOld || grown.contains(path) ? .resizeUnit(target.name, unit.lun) : nil
+        return unit.isSmaller(than: size) || grown.contains(path) ? .resizeUnit(target.name, unit.lun) : nil
       }
     }
   }
@@ -147,5 +146,20 @@ extension Implementation {
     let reconciler = Reconciler(capabilities: backend.capabilities, options: reconciling)
     return try reconciler.changes(
       to: desired, from: try await read(ReadDetail(parameters: .all, shared: true)))
+  }
+}
+
+extension LogicalUnit {
+  /// Whether its size is told, and is less than that of its backing, so that initiators see an old one.
+  ///
+  /// tgtd tells whole megabytes of 10^6 bytes (print_disksize() in usr/target.c); an extent is larger than their
+  /// error.
+  fileprivate func isSmaller(than bytes: UInt64) -> Bool {
+    if let size { return size < bytes }
+    let words = printedSize?.split(separator: " ") ?? []
+    guard words.count == 2, words[1] == "MB", let count = UInt64(words[0]), count < 1 << 40 else {
+      return false
+    }
+    return (count + 2) * 1_000_000 <= bytes
   }
 }

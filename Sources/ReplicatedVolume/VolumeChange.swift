@@ -73,7 +73,7 @@ public enum VolumeChange: Sendable, Hashable {
   case resize(ResourceName)
   /// Throws this node's data away and fetches everything from the peer.
   case invalidate(ResourceName)
-  /// Ends a split brain by giving up what this node alone has written.
+  /// Ends a split brain by giving up what this node alone has written; where the nodes are connected, it is ended.
   case discardMine(ResourceName)
 
   /// Makes a volume group of devices.
@@ -82,7 +82,8 @@ public enum VolumeChange: Sendable, Hashable {
   case extendPool(PoolName, DevicePath)
   /// Takes away a device that holds nothing.
   case reducePool(PoolName, DevicePath)
-  /// Removes a pool without volumes.
+  /// Removes a pool without volumes; a run that is killed in its middle leaves the devices as physical volumes that
+  /// belong to none, which ``createPool(_:_:extentSize:)`` takes.
   case removePool(PoolName)
   /// Makes the block devices of a pool's volumes.
   case activate(PoolName)

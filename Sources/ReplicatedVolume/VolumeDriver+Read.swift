@@ -65,6 +65,10 @@ extension VolumeDriver {
       (found.resource.node(state.node)?.volumes.compactMap(\.disk) ?? []).map { (found.resource.name, $0) }
     }
     guard !disks.isEmpty else { return }
+    guard try await !looksForDevices() else {
+      for (name, disk) in disks { state.unfiltered[name, default: []].append(disk) }
+      return
+    }
     let seen = try LVMReport.devices(try await output(withUdev(LVMReport.devicesCommand)))
     let identities = Set(seen.compactMap { (try? host.status(FilePath($0)))?.identity })
     for (name, disk) in disks {
@@ -95,15 +99,17 @@ extension VolumeDriver {
     }
   }
 
-  /// Whether a resource that runs is not what its file says, which a run leaves behind that was killed in between.
-  ///
-  /// `--dry-run` prints what `adjust` would do, and nothing when that is nothing (drbdadm(8)).
-  func lagsBehind(_ change: VolumeChange, _ state: VolumeState) async throws -> Bool {
-    guard case .createResource(let resource, _) = change, state.status(resource.name) != nil,
-      state.file(resource.name)?.resource == resource
-    else { return false }
-    let words: [Text] = ["--dry-run", "adjust", Text(resource.name.description)]
-    return try await output(DRBD.command(words)).contains { $0 > 0x20 }
+  /// What `drbdadm adjust` would do for a change that may be half done, or may have nothing to do at all.
+  func pending(_ change: VolumeChange, in state: VolumeState) async throws -> [String] {
+    let name: ResourceName
+    switch change {
+    case .createResource(let resource, _): name = resource.name
+    case .up(let resource), .adjust(let resource): name = resource
+    default: return []
+    }
+    guard state.mine(name) != nil, state.status(name) != nil || change == .adjust(name) else { return [] }
+    let answer = try await output(DRBD.command(["--dry-run", "adjust", Text(name.description)]))
+    return String(decoding: answer, as: UTF8.self).split(separator: "\n").map(String.init)
   }
 
   /// What is on the disks that a change wants to use on this node.

@@ -1,4 +1,5 @@
 import HostInterface
+import Synchronization
 
 /// Replicated volumes by DRBD and LVM: reads what is there, and makes changes by plans.
 ///
@@ -89,7 +90,7 @@ public struct VolumeDriver: Sendable {
     let planner = VolumePlanner(
       state: state, facts: try await facts(for: change), hasUdev: hasUdev,
       filter: change == .applyFilter ? try await filterFile() : nil,
-      lagsBehind: try await lagsBehind(change, state))
+      pending: try await pending(change, in: state))
     let (steps, warnings) = try planner.steps(for: change)
     let title = change.description
     let plan = Plan(
@@ -101,10 +102,33 @@ public struct VolumeDriver: Sendable {
   private func perform(_ change: VolumeChange, _ options: Options) async throws -> Proposal {
     let proposal = try await propose(change, in: try await read())
     if !options.dryRun, !proposal.plan.isEmpty {
-      try await Executor(judge: Self.judge, observe: options.observe).run(proposal.plan, on: host)
+      try await execute(proposal.plan, options)
       try await prove(change, limit: options.settleLimit)
     }
     return proposal
+  }
+
+  /// Runs a plan; a failure lists the steps that were done, or may have been, and have no inverse.
+  private func execute(_ plan: Plan, _ options: Options) async throws {
+    let started = Mutex(0)
+    let executor = Executor(judge: Self.judge) { event in
+      if case .starting(_, let number, _) = event { started.withLock { $0 = number } }
+      options.observe(event)
+    }
+    do {
+      try await executor.run(plan, on: host)
+    } catch var failure as Failure {
+      let tried = plan.steps.prefix(started.withLock { $0 })
+      for (index, step) in tried.enumerated() where step.undo.isEmpty {
+        guard case .run = step.operation else { continue }
+        if index < tried.count - 1 {
+          failure.leftovers.append("\(step.operation.display) (was done, and has no inverse)")
+        } else if failure.code.leavesOutcomeOpen {
+          failure.leftovers.append("\(step.operation.display) (may have been done, and has no inverse)")
+        }
+      }
+      throw failure
+    }
   }
 
   /// Reads back until the change is seen.

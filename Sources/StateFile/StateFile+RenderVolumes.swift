@@ -92,11 +92,9 @@ extension StateFile {
       for (name, other) in others {
         writer.pair(name.description, verbatim: "")
         writer.nested { writer in
-          if other.minor != volume.minor { writer.pair("minor", verbatim: "\(other.minor)") }
-          if other.device != volume.device,
-            other.device != usualDevice(of: other) || other.minor == volume.minor
-          {
-            writer.pair("device", other.device.description)
+          if other.minor != volume.minor || other.device != volume.device {
+            writer.pair("minor", verbatim: "\(other.minor)")
+            if other.device != usualDevice(of: other) { writer.pair("device", other.device.description) }
           }
           if other.disk != volume.disk { writeDisk(other.disk, to: &writer) }
           if other.metadata != volume.metadata { writer.pair("metaDisk", other.metadata.description) }

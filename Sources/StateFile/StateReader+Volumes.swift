@@ -132,6 +132,13 @@ extension StateReader {
       problems.add(node.position, place, "has no minor", remedy: "add it: minor 0 is /dev/drbd0")
       return nil
     }
+    if let node = fields["device"], fields["minor"] == nil, case .scalar(let text, _) = node.content,
+      let device = try? DevicePath(text), minor(of: device) == nil
+    {
+      problems.add(
+        node.position, "device of \(place)", "does not tell its minor",
+        remedy: "add the minor, or name it /dev/drbdMINOR")
+    }
     guard let number, let start = try? Resource.Volume(number: UInt16(clamping: number), minor: 0, disk: nil),
       let base = placed(start, fields, place)
     else { return nil }
@@ -157,11 +164,6 @@ extension StateReader {
     var volume = volume
     let device = parsed(fields["device"], "device of \(place)") { try DevicePath($0) }
     let minor = fields["minor"].map { integer($0, "minor of \(place)", 0...1_048_575) } ?? device.map(minor)
-    if let node = fields["device"], fields["minor"] == nil, device != nil, minor == .some(nil) {
-      problems.add(
-        node.position, "device of \(place)", "does not tell its minor",
-        remedy: "add the minor, or name it /dev/drbdMINOR")
-    }
     if let minor = minor ?? nil, let usual = try? DevicePath("/dev/drbd\(minor)") {
       volume.minor = UInt32(minor)
       volume.device = usual

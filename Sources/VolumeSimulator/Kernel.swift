@@ -64,6 +64,8 @@ struct Machine: Sendable, Hashable {
   var active: [String: [String]] = [:]
   /// What somebody holds open: paths of devices, or `GROUP/VOLUME`.
   var open: Set<String> = []
+  /// Volumes that the device mapper does not take.
+  var refused: Set<String> = []
   /// The lines of the kernel's log that tell something about DRBD.
   var log: [String] = []
 

@@ -42,6 +42,7 @@ final class SimulatedNode: SimulatedService {
     for old in shown where !volumes.contains(where: { "drbd\($0.minor)" == old }) {
       host.remove(FilePath("/dev/" + old))
     }
+    showVolumes(world[name], on: host)
     for (path, _) in world[name].disks {
       var holders: [String] = []
       if let volume = volumes.first(where: { $0.disk == path || $0.metadataDisk == path }) {
@@ -56,6 +57,24 @@ final class SimulatedNode: SimulatedService {
       let path = "/dev/drbd\(volume.minor)"
       let users = world[name].active.filter { $0.value.contains(path) }.keys.sorted()
       host.setHolders(users.map { "held by dm (\($0))" }, of: FilePath(path), inPlaceOf: "held by d")
+    }
+  }
+
+  /// The block devices of the volumes that are active.
+  private static func showVolumes(_ machine: Machine, on host: SimulatedHost) {
+    let groups = machine.disks.values.compactMap(\.content.label?.group).sorted { $0.sequence > $1.sequence }
+    for group in Set(groups.map(\.name)) {
+      for old in (try? host.list(FilePath("/dev/\(group)"))) ?? []
+      where machine.active["\(group)/\(old)"] == nil {
+        host.remove(FilePath("/dev/\(group)/\(old)"))
+      }
+    }
+    for (index, path) in machine.active.keys.sorted().enumerated() {
+      let parts = path.split(separator: "/").map(String.init)
+      guard let group = groups.first(where: { $0.name == parts.first }), let name = parts.last,
+        let place = group.volume(name)
+      else { continue }
+      Self.place("/dev/\(path)", group.volumes[place].extents * group.extentSize, "253:\(index)", on: host)
     }
   }
 
@@ -94,6 +113,8 @@ final class SimulatedNode: SimulatedService {
 
   private func drbdsetup(_ words: [String], _ pair: SimulatedPair) -> Answer {
     let named = words.dropFirst().first { !$0.hasPrefix("-") }
+    // It loads the module when it is not there.
+    pair.world.withLock { $0[name].isModuleLoaded = true }
     switch words.first {
     case "events2" where words.contains("--now"):
       return pair.world.withLock { Answer(output: $0.events(of: name, only: named)) }
@@ -141,6 +162,12 @@ final class SimulatedNode: SimulatedService {
       let xml = meant.map(\.xml).joined()
       return Answer(
         output: parts.first == "all" ? "<config file=\"/etc/drbd.conf\">\n\(xml)</config>\n" : xml + "\n")
+    case "status":
+      let running = pair.world.withLock { world in meant.allSatisfy { world[name].running($0.name) != nil } }
+      let text = "\(plain.last ?? ""): No such resource\n"
+      return running ? .done : .failed(10, text)
+    case _ where !options.isDisjoint(with: ["-d", "--dry-run"]) && verb != "adjust":
+      return .failed(1, "the model tells no plan of \(verb)\n")
     case "sh-resources": return Answer(output: meant.map(\.name).joined(separator: " ") + "\n")
     default: break
     }

@@ -12,13 +12,19 @@ public final class SimulatedPair: Sendable {
   public let names: [String]
   let world: Mutex<World>
   private let machines: [String: SimulatedHost]
+  /// What the machines show.
+  private let shown = Mutex(World())
 
   /// A pair whose machines have these disks each.
   ///
   /// - Parameters:
   ///   - names: Two names, as `uname -n` says them.
   ///   - disks: Sizes in bytes by path.
-  public init(_ names: [String] = ["mike", "nancy"], disks: [String: UInt64] = ["/dev/vda": 256 << 20]) {
+  ///   - services: What else runs on a machine, by its name.
+  public init(
+    _ names: [String] = ["mike", "nancy"], disks: [String: UInt64] = ["/dev/vda": 256 << 20],
+    services: (String) -> [any SimulatedService] = { _ in [] }
+  ) {
     self.names = Array(names.prefix(2))
     var world = World()
     var machines: [String: SimulatedHost] = [:]
@@ -31,7 +37,7 @@ public final class SimulatedPair: Sendable {
       world.machines[name] = machine
       let node = SimulatedNode(name: name)
       nodes.append(node)
-      machines[name] = SimulatedHost(services: [node])
+      machines[name] = SimulatedHost(services: [node] + services(name))
     }
     self.world = Mutex(world)
     self.machines = machines
@@ -130,6 +136,11 @@ public final class SimulatedPair: Sendable {
     }
   }
 
+  /// Lets the device mapper refuse a volume, named `GROUP/VOLUME`, as it does one whose device is busy.
+  public func refuseActivation(of volume: String, on name: String) {
+    change { $0.machines[name]?.refused = [volume] }
+  }
+
   /// Opens a device, or a volume by `GROUP/VOLUME`, or closes it.
   public func setOpen(_ isOpen: Bool, _ what: String, on name: String) {
     change { world in
@@ -144,16 +155,43 @@ public final class SimulatedPair: Sendable {
   /// Everything that a user sees of the pair and of the files in /etc, a line each, without what chance chose.
   public var summary: [String] {
     let lines = world.withLock { world in names.flatMap { name in world.summary(of: name) } }
-    let files = names.flatMap { name in
-      ["/etc/drbd.d", "/etc/lvm"].flatMap { folder -> [String] in
-        let host = host(name)
-        return ((try? host.list(FilePath(folder))) ?? []).sorted().map { file in
-          let text = (try? host.text(FilePath("\(folder)/\(file)"))) ?? ""
-          return "\(name): \(folder)/\(file): \(text)"
+    return lines
+      + files.sorted { $0.key < $1.key }.flatMap { name, files in
+        files.sorted { $0.key < $1.key }.map { "\(name): \($0.key): \($0.value)" }
+      }
+  }
+
+  /// The pair at one moment: both machines, and their files in /etc.
+  public struct Moment: Sendable {
+    fileprivate var world: World
+    fileprivate var files: [String: [String: String]]
+  }
+
+  /// This moment.
+  public var moment: Moment { Moment(world: world.withLock { $0 }, files: files) }
+
+  /// Makes everything as it was then.
+  public func restore(_ moment: Moment) {
+    for (name, files) in files {
+      let old = moment.files[name] ?? [:]
+      for path in files.keys where old[path] == nil { host(name).remove(FilePath(path)) }
+      for (path, text) in old where files[path] != text { host(name).addFile(FilePath(path), text: text) }
+      host(name).install(module: "drbd", loaded: moment.world[name].isModuleLoaded)
+    }
+    change { $0 = moment.world }
+  }
+
+  /// The files in /etc of each machine that say something about volumes.
+  private var files: [String: [String: String]] {
+    machines.mapValues { host in
+      var found: [String: String] = [:]
+      for folder in ["/etc/drbd.d", "/etc/lvm"] {
+        for file in (try? host.list(FilePath(folder))) ?? [] {
+          found["\(folder)/\(file)"] = try? host.text(FilePath("\(folder)/\(file)"))
         }
       }
+      return found
     }
-    return lines + files
   }
 
   /// Changes the world, and then what the machines show of it.
@@ -167,6 +205,11 @@ public final class SimulatedPair: Sendable {
   /// Brings the files of both machines into agreement with the world.
   func settle() {
     let world = world.withLock { $0 }
+    let old = shown.withLock { shown in
+      defer { shown = world }
+      return shown
+    }
+    guard old.machines != world.machines else { return }
     for (name, host) in machines { SimulatedNode.show(world, name, on: host) }
   }
 }

@@ -107,9 +107,8 @@ extension World {
     let volumes = group.volumes.filter { !$0.isPrivate || $0.isPool }
     guard volumes.isEmpty else {
       return .failed(
-        5, "",
-        output:
-          "Do you really want to remove volume group \"\(name)\" containing \(volumes.count) logical volumes? "
+        5,
+        "Do you really want to remove volume group \"\(name)\" containing \(volumes.count) logical volumes? "
           + "[y/n]: [n]\n  Volume group \"\(name)\" not removed\n")
     }
     for device in group.devices {
@@ -164,7 +163,7 @@ extension World {
         ).map(\.device))
       let paths = uuids.compactMap(view.path).sorted()
       let isBelow = self[node].resources.flatMap(\.volumes).contains { paths.contains($0.disk ?? "") }
-      if isBelow {
+      if isBelow || self[node].refused.contains("\(group.name)/\(volume.name)") {
         answer.status = 5
         answer.errors = "  device-mapper: reload ioctl on  (253:0) failed: Device or resource busy\n"
         continue
@@ -181,15 +180,13 @@ extension World {
 
   private mutating func deactivate(_ group: VolumeGroup, on node: String) -> Answer {
     let held = group.volumes.filter { self[node].open.contains("\(group.name)/\($0.name)") }
-    for volume in group.volumes where !held.contains(volume) {
-      machines[node]?.active["\(group.name)/\(volume.name)"] = nil
-    }
     guard held.isEmpty else {
       return .failed(
         5,
         held.map { "  Logical volume \(group.name)/\($0.name) in use.\n" }.joined()
           + "  Can't deactivate volume group \"\(group.name)\" with \(held.count) open logical volume(s)\n")
     }
+    for volume in group.volumes { machines[node]?.active["\(group.name)/\(volume.name)"] = nil }
     return Answer(output: "  0 logical volume(s) in volume group \"\(group.name)\" now active\n")
   }
 }

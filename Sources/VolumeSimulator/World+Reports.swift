@@ -18,7 +18,8 @@ extension World {
         lines.append(
           "device \(head) volume:\(volume.number) minor:\(volume.minor) disk:\(volume.state.rawValue) "
             + "size:\(volume.size) read:0 written:0 al-writes:0 bm-writes:0 upper-pending:0 lower-pending:0 "
-            + "al-suspended:\(isNew && resource.connection != .connected ? "yes" : "no") blocked:no")
+            + "al-suspended:\(isNew && resource.connection != .connected ? "yes" : "no") blocked:\(resource.isSuspended ? "upper" : "no")"
+        )
       }
       for volume in resource.volumes {
         lines.append(

@@ -157,7 +157,8 @@ struct PoolCommand: ParsableCommand {
       discussion: """
         LVM that sees such a disk may activate a stale copy of a pool, after which DRBD cannot use the disk. The
         filter lets DRBD's devices in and the physical volumes that are in use now; a new disk for LVM has to be
-        added to it. It is written to /etc/lvm/lvmlocal.conf.
+        added to it. It is written to /etc/lvm/lvmlocal.conf. A devices file (lvmdevices(8)) is put out of use by it:
+        LVM would enter the disk below DRBD into it by itself.
 
         EXAMPLE
           quartet pool filter --apply
@@ -173,7 +174,7 @@ struct PoolCommand: ParsableCommand {
       if common.json { return Output.json(["unfiltered": disks]) }
       if disks.isEmpty { return Report.message("quartet: LVM looks at no disk below DRBD") }
       Report.warning("LVM looks at \(disks.joined(separator: ", ")), below DRBD; --apply writes:")
-      Output.text(VolumeDriver.filter(for: state))
+      Output.text(try await common.driver.filter(for: state))
     }
   }
 

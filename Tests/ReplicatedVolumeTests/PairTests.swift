@@ -10,7 +10,8 @@ struct Stack {
   let name: ResourceName
   let pool: PoolName
 
-  init(disks: [String: UInt64] = ["/dev/vda": 256 << 20, "/dev/vdb": 128 << 20, "/dev/vdc": 64 << 20]) throws {
+  init(disks: [String: UInt64] = ["/dev/vda": 256 << 20, "/dev/vdb": 128 << 20, "/dev/vdc": 64 << 20]) throws
+  {
     pair = SimulatedPair(disks: disks)
     name = try ResourceName("vg1")
     pool = try PoolName("vg1")

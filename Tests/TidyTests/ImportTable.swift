@@ -10,7 +10,7 @@ enum ImportTable {
     "HostRecording": ["HostInterface", "FoundationEssentials"],
     "Simulation": ["HostInterface"],
     "ReplicatedVolume": ["HostInterface", "FoundationEssentials"],
-    "VolumeSimulator": ["HostInterface", "Simulation"],
+    "VolumeSimulator": ["HostInterface", "HostRecording", "Simulation"],
     "BlockEngine": ["HostInterface"],
     "ExtentPool": ["BlockEngine", "HostInterface"],
     "BlockSimulation": ["BlockEngine", "HostInterface"],

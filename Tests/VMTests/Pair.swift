@@ -17,10 +17,15 @@ struct Pair {
   private let disks: [ScratchDisk]
 
   /// The words by which both nodes make the resource.
-  let creation = [
-    "volume", "create", "vg1", "--set", "disk.c-plan-ahead=0", "--set", "disk.resync-rate=100M", "--node",
-    "mike=10.77.0.1:7788=/dev/vda", "--node", "nancy=10.77.0.2:7788=/dev/vda",
-  ]
+  var creation: [String] { creation(disk: "/dev/vda") }
+
+  /// The words by which both nodes make the resource on a disk that each has.
+  func creation(disk: String) -> [String] {
+    [
+      "volume", "create", "vg1", "--set", "disk.c-plan-ahead=0", "--set", "disk.resync-rate=100M", "--node",
+      "mike=10.77.0.1:7788=\(disk)", "--node", "nancy=10.77.0.2:7788=\(disk)",
+    ]
+  }
 
   /// Switches both on.
   static func start() async throws -> Pair {
@@ -45,8 +50,18 @@ struct Pair {
     return node
   }
 
-  func awaitConnection() async throws {
-    for node in [mike, nancy] { try await node.awaitState { $0.peers.first?.connection == .connected } }
+  /// Does the same on both nodes at once.
+  func onBoth(_ work: @Sendable (Node) async throws -> Void) async throws {
+    async let first: Void = work(mike)
+    async let second: Void = work(nancy)
+    _ = try await (first, second)
+  }
+
+  /// Waits until both nodes, or those who took their places, see one another.
+  func awaitConnection(_ nodes: Node...) async throws {
+    for node in nodes.isEmpty ? [mike, nancy] : nodes {
+      try await node.awaitState { $0.peers.first?.connection == .connected }
+    }
   }
 }
 
@@ -153,7 +168,7 @@ struct Node {
     struct Peer: Decodable {
       struct PeerVolume: Decodable {
         var disk, replication: String
-        var sent: UInt64
+        var sent, outOfSync: UInt64
       }
       private var state: String
       var volumes: [PeerVolume]
@@ -167,6 +182,9 @@ struct Node {
     var role: String?
     var volumes: [Volume]
     var peers: [Peer]
+
+    /// In bytes.
+    var outOfSync: UInt64? { peers.first?.volumes.first?.outOfSync }
 
     var isWhole: Bool {
       volumes.allSatisfy { $0.disk == "UpToDate" } && !peers.isEmpty

@@ -17,7 +17,7 @@ struct TakeOverTests {
     let pair = try await Pair.start()
     async let third = pair.startThird()
     let (mike, nancy) = (pair.mike, pair.nancy)
-    for node in [mike, nancy] {
+    try await pair.onBoth { node in
       try await node.quartet(pair.creation)
       try await node.quartet("pool", "filter", "--apply")
       try await node.quartet("start", "-i", kind.rawValue)
