@@ -98,7 +98,9 @@ extension Mirror {
     }
   }
 
-  /// The newest superblock of a device; nil where there is none. It knows whether the other copy is damaged.
+  /// The newest superblock of a device; nil where there is none.
+  ///
+  /// It knows whether the other copy is damaged.
   static func readRecord(
     of device: any BlockDevice, _ completion: @escaping (Result<LegRecord?, Failure>) -> Void
   ) {

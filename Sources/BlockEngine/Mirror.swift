@@ -108,7 +108,9 @@ package final class Mirror: BlockDevice {
   /// The 16 bytes that no other mirror has.
   package var id: [UInt8] { identity.mirrorID }
 
-  /// How many bytes a second a resync copies at most; nil for as many as it can. Counts from the next chunk on.
+  /// How many bytes a second a resync copies at most; nil for as many as it can.
+  ///
+  /// A change counts from the next chunk on.
   package var resyncRate: Int? {
     get { options.resyncRate }
     set { options.resyncRate = newValue }

@@ -143,7 +143,9 @@ package final class OpenPool {
     return failure
   }
 
-  /// Ends the use: what was begun is finished, and the legs are marked as closed. The loop is run until it is over.
+  /// Ends the use: what was begun is finished, and the legs are marked as closed.
+  ///
+  /// The loop is run until it is over.
   package func close() throws {
     let device: any BlockDevice = pool.device
     let failure: Failure? = try loop.finish("pool \(description.name)", limit: Self.limit) { done in

@@ -53,7 +53,9 @@ package final class ExtentPool {
   package var metadataSize: Int { layout.dataOffset }
 
   /// Whether a device stands for a volume just now.
-  package func isAttached(_ name: VolumeName) -> Bool { state.names[name].map { attached[$0] != nil } ?? false }
+  package func isAttached(_ name: VolumeName) -> Bool {
+    state.names[name].map { attached[$0] != nil } ?? false
+  }
 
   /// Which extents belong to which volume (nil: to none), by their place in the pool.
   package var map: [(run: ExtentRun, volume: VolumeName?)] {
