@@ -45,10 +45,15 @@ extension Mirror {
 
   /// Lets go of the device of a leg that was dropped, so that it can be opened anew; what it still had in flight has no
   /// effect on the mirror.
-  package func release(deviceNamed device: String) {
+  ///
+  /// - Returns: Whether there was one.
+  package func release(deviceNamed device: String) -> Bool {
+    var isFound = false
     for (index, leg) in legs.enumerated() where leg?.device.name == device && leg?.isConnected == false {
       legs[index] = nil
+      isFound = true
     }
+    return isFound
   }
 
   /// Makes the loss durable: bits first, then the generation that relies on them.

@@ -110,7 +110,7 @@ package final class Mirror: BlockDevice {
 
   /// How many bytes a second a resync copies at most; nil for as many as it can.
   ///
-  /// Counts from the next chunk on.
+  /// A change counts from the next chunk on.
   package var resyncRate: Int? {
     get { options.resyncRate }
     set { options.resyncRate = newValue }

@@ -15,11 +15,30 @@ extension OpenPool {
     if mirror.legReports.contains(where: { $0.device == text && [.upToDate, .syncing].contains($0.status) }) {
       return completion(.done(changed: false))
     }
-    // The device that the leg was before still holds its lock.
-    mirror.release(deviceNamed: text)
-    let device = try PoolLegs.open(address, on: loop)
-    mirror.attach(device, discard: discard) { failure in
-      completion(failure.map(PoolAnswer.failed) ?? .done(changed: true))
+    // The device that the leg was before holds its lock until what it had in flight is over.
+    let isReleased = mirror.release(deviceNamed: text)
+    open(address, until: isReleased ? loop.now + .seconds(description.stallSeconds ?? 10) : loop.now) {
+      result in
+      switch result {
+      case .failure(let failure): completion(.failed(failure))
+      case .success(let device):
+        mirror.attach(device, discard: discard) { failure in
+          completion(failure.map(PoolAnswer.failed) ?? .done(changed: true))
+        }
+      }
+    }
+  }
+
+  private func open(
+    _ address: LegAddress, until deadline: Duration,
+    _ completion: @escaping (Result<any BlockDevice, Failure>) -> Void
+  ) {
+    do {
+      completion(.success(try PoolLegs.open(address, on: loop)))
+    } catch let failure as Failure where failure.code == .inUse && loop.now < deadline {
+      loop.schedule(after: .milliseconds(20)) { [self] in open(address, until: deadline, completion) }
+    } catch {
+      completion(.failure(error as? Failure ?? Failure(.invalid, "leg \(address)", "\(error)")))
     }
   }
 

@@ -7,7 +7,8 @@ import SystemPackage
 struct DemoCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "demo",
-    abstract: "Mirrors a volume, exports it with a tgtd of its own, reaches it with real initiators, lets a disk fail."
+    abstract:
+      "Mirrors a volume, exports it with a tgtd of its own, reaches it with real initiators, lets a disk fail."
   )
 
   func run() async throws {
@@ -149,7 +150,8 @@ private struct Demo {
   }
 
   private func bringBack(_ leg: FailingDisk) async throws {
-    transcript.say("6. The disk works again: it gets what it lacks, 16 MiB a second, while the volume is in use.")
+    transcript.say(
+      "6. The disk works again: it gets what it lacks, 16 MiB a second, while the volume is in use.")
     try leg.recover()
     try await transcript.run("quartet pool set demo --resync-rate 16M")
     try await transcript.run("quartet pool attach-leg demo \(leg.path)")

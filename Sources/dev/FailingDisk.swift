@@ -1,3 +1,4 @@
+import Glibc
 import HostInterface
 import LinuxHost
 import SystemPackage
@@ -19,6 +20,7 @@ struct FailingDisk {
     for program in ["nbdkit", "nbdfuse"] where host.executable(program) == nil {
       return "\(program) is not installed"
     }
+    if geteuid() != 0, host.executable("fusermount3") == nil { return "fusermount3 is not installed" }
     return ((try? host.status("/dev/fuse")) ?? nil) == nil ? "there is no /dev/fuse" : nil
   }
 

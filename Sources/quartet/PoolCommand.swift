@@ -5,8 +5,22 @@ import ReplicatedVolume
 
 struct PoolCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "pool", abstract: "Manages pools of extents and the volumes in them, with LVM.",
-    discussion: "A volume is written POOL/VOLUME, and its device is /dev/POOL/VOLUME.",
+    commandName: "pool", abstract: "Manages pools of extents and the volumes in them.",
+    discussion: """
+      A pool is either LVM's, made of devices, or an embedded one, made of legs over which Quartet's own engine mirrors
+      it: for one machine, without a kernel module. As soon as a second node is named, use LVM on a resource of
+      `quartet volume`. A volume is written POOL/VOLUME; its device is /dev/POOL/VOLUME with LVM, and what
+      `quartet volume attach` makes with the embedded engine.
+
+      EXAMPLES
+        A mirror over two files, and a volume to export:
+          quartet pool create demo --leg /srv/a.img --leg /mnt/b.img --size 10G
+          quartet pool create-volume demo/lun1 --size 4G
+          quartet volume attach demo/lun1
+        A leg has failed and works again:
+          quartet pool attach-leg demo /mnt/b.img
+          quartet pool status demo --watch
+      """,
     subcommands: [
       List.self, Map.self, Filter.self, PoolCreateCommand.self, Extend.self, Reduce.self, Remove.self,
       Activate.self,

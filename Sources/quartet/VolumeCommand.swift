@@ -4,7 +4,8 @@ import ReplicatedVolume
 
 struct VolumeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "volume", abstract: "Replicates block devices between nodes, with DRBD.",
+    commandName: "volume",
+    abstract: "Replicates block devices between nodes with DRBD, and attaches volumes of embedded pools.",
     discussion: """
       A resource is described by the same file on every node, so that `create` is run on each with the same words.
       Only the node that is primary reads and writes; LVM on top (`quartet pool`) is active there.

@@ -87,7 +87,10 @@ struct AttachTests {
       #expect(try await bench.quartet("pool", "attach-leg", "vg1", bench.legs[1]).status == 0)
       let watched = try await bench.quartet("pool", "status", "vg1", "--watch").output
       #expect(watched.contains("SyncTarget") && watched.contains("resync ["))
-      #expect(watched.split(separator: "\n").suffix(2).allSatisfy { $0.contains(" UpToDate ") && $0.contains(" 0 B ") })
+      #expect(
+        watched.split(separator: "\n").suffix(2).allSatisfy {
+          $0.contains(" UpToDate ") && $0.contains(" 0 B ")
+        })
       #expect(try await bench.quartet("pool", "verify", "vg1").status == 0)
       #expect(
         try await bench.quartet("pool", "attach-leg", "vg1", bench.legs[1]).errors.contains("nothing to do"))
