@@ -93,7 +93,7 @@ final class ControlConnection {
     watch.cancel()
     // The poll that waits in the kernel refers to the descriptor: it is closed when that has ended.
     let socket = socket
-    loop.schedule(after: .milliseconds(1)) { _ = socket }
+    loop.schedule(after: .milliseconds(1)) { withExtendedLifetime(socket) {} }
     ended()
   }
 

@@ -35,8 +35,10 @@ final class Server {
     unlink(notify.string)
     notices = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     try #require(withAddress(of: notify) { bind(notices, $0, $1) } == 0)
+    // In the background: nbdkit is else ended by the end of the thread that starts it, which is one of Swift's pool.
     try spawn(
-      ["nbdkit", "-f", "-U", socket.string, Self.plugin.string] + parameters, notify: notify)
+      ["nbdkit", "-f", "-U", socket.string, Self.plugin.string] + parameters
+        + (parameters.contains { $0.hasPrefix("pool=") } ? ["background=true"] : []), notify: notify)
   }
 
   deinit {
