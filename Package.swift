@@ -44,6 +44,7 @@ let package = Package(
       name: "TargetBackendTesting",
       targets: ["TargetBackendTesting", "Simulation", "HostRecording"] + backends.map { "\($0)Simulator" }),
     .executable(name: "quartet", targets: ["quartet-cli"]),
+    .library(name: "nbdkit-quartet-plugin", type: .dynamic, targets: ["NBDKitPlugin"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -54,6 +55,8 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CLibAIO", providers: [.apt(["libaio-dev"]), .yum(["libaio-devel"])]),
+    // Only headers: nbdkit itself has the functions, when it loads the plugin.
+    .systemLibrary(name: "CNBDKit", providers: [.apt(["nbdkit-plugin-dev"]), .yum(["nbdkit-devel"])]),
     // Without pkgConfig, which would link them: they are loaded when they are needed.
     .systemLibrary(name: "CLibUdev", providers: [.apt(["libudev-dev"]), .yum(["systemd-devel"])]),
     .systemLibrary(name: "CLibKmod", providers: [.apt(["libkmod-dev"]), .yum(["kmod-devel"])]),
@@ -73,6 +76,22 @@ let package = Package(
     library("ExtentPool", ["BlockEngine", "HostInterface"]),
     library("BlockSimulation", ["BlockEngine", "HostInterface"]),
     library("LinuxBlockDevices", ["BlockEngine", "CLibAIO", "HostInterface", system]),
+    library(
+      "EmbeddedPool",
+      ["BlockEngine", "ExtentPool", "HostInterface", "LinuxBlockDevices", "ReplicatedVolume", system]),
+    .target(
+      name: "NBDKitPlugin",
+      dependencies: [
+        "BlockEngine", "CNBDKit", "EmbeddedPool", "ExtentPool", "HostInterface", "LinuxBlockDevices",
+        "LinuxHost", "ReplicatedVolume", system,
+      ],
+      // Never unloaded: threads of Swift's own may outlive what nbdkit calls.
+      swiftSettings: settings,
+      linkerSettings: [
+        .unsafeFlags(["-Xlinker", "-z", "-Xlinker", "nodelete"]),
+        // The package manager does that for programs only.
+        .unsafeFlags(["-static-stdlib"], .when(configuration: .release)),
+      ]),
     library("TargetCore", ["HostInterface"]),
     .target(
       name: "StateFile", dependencies: ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", system],
@@ -87,7 +106,9 @@ let package = Package(
     .executableTarget(
       name: "quartet-cli",
       dependencies: [
-        "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Quartet", arguments, log, system,
+        "BlockEngine", "EmbeddedPool", "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile",
+        "Quartet", arguments,
+        log, system,
       ],
       path: "Sources/quartet", swiftSettings: settings),
     .executableTarget(name: "bench-floor"),
@@ -118,6 +139,18 @@ let package = Package(
     tests("BlockEngineTests", ["BlockEngine", "BlockSimulation", "HostInterface"]),
     tests("ExtentPoolTests", ["BlockEngine", "BlockSimulation", "ExtentPool", "HostInterface"]),
     tests("LinuxBlockDevicesTests", ["BlockEngine", "HostInterface", "LinuxBlockDevices", system]),
+    tests(
+      "NBDKitPluginTests",
+      [
+        "BlockEngine", "EmbeddedPool", "ExtentPool", "HostInterface", "LinuxBlockDevices", "LinuxHost",
+        "ReplicatedVolume", system,
+      ]),
+    tests(
+      "EmbeddedPoolTests",
+      [
+        "BlockEngine", "EmbeddedPool", "HostInterface", "LinuxBlockDevices", "LinuxHost",
+        "ReplicatedVolume", "Simulation", system,
+      ]),
     tests("TargetCoreTests", ["HostInterface", "TargetCore"]),
     tests(
       "StateFileTests", ["HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Yams", system]),

@@ -1,6 +1,7 @@
 import Glibc
 import HostInterface
 import Quartet
+import ReplicatedVolume
 import StateFile
 import SystemPackage
 import TargetCore
@@ -21,7 +22,8 @@ enum StackFile {
       return Stack(parts: [Stack.Part(implementation, parsed.state)], on: host)
     }
     let parsed = try StateFile.parse(
-      bytes, named: file == "-" ? "standard input" : file, secrets: HostSecrets(files: host))
+      bytes, named: file == "-" ? "standard input" : file, secrets: HostSecrets(files: host),
+      place: { try PoolPlaces.usual.place(of: $0, on: host) })
     for warning in parsed.warnings { Report.warning(warning) }
     return Stack(volumes: parsed.volumes, parts: try await parts(of: parsed, common), on: host)
   }

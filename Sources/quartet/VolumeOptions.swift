@@ -18,8 +18,14 @@ struct VolumeChangeOptions: ParsableArguments {
 
   @Option(help: "How many seconds to wait for another quartet.") var lockWait = 30
 
+  @Flag(help: "Use an embedded pool although a leg is missing that may have newer data; it is behind then.")
+  var missingLegs = false
+
   /// Makes changes and prints what was done.
   func perform(_ common: VolumeOptions, _ changes: [VolumeChange]) async throws {
+    guard !missingLegs else {
+      throw Failure(.unsupported, "--missing-legs", "is for embedded pools", remedy: "leave it away")
+    }
     var options = VolumeDriver.Options()
     options.dryRun = dryRun
     options.lockLimit = .seconds(max(0, min(lockWait, 86_400)))
@@ -57,6 +63,23 @@ struct SizeOptions: ParsableArguments {
       throw Failure(.invalid, "the size", "is missing", remedy: "say --size, such as 10G, or --extents")
     }
     return chosen
+  }
+}
+
+/// Which extents a volume of an embedded pool gets.
+struct AllocationOptions: ParsableArguments {
+  @Option(
+    help: "Which extents an embedded pool gives: contiguous, normal or anywhere, as lvm(8) names them.")
+  var alloc: String?
+
+  /// The policy's name.
+  var policy: String { alloc ?? "normal" }
+
+  /// Refuses what LVM is not asked for here.
+  func refuseForLVM() throws {
+    guard alloc != nil else { return }
+    throw Failure(
+      .unsupported, "--alloc", "is for embedded pools", remedy: "leave it away, or use lvcreate(8)")
   }
 }
 

@@ -15,6 +15,14 @@ enum ImportTable {
     "ExtentPool": ["BlockEngine", "HostInterface"],
     "BlockSimulation": ["BlockEngine", "HostInterface"],
     "LinuxBlockDevices": ["BlockEngine", "CLibAIO", "HostInterface"],
+    "EmbeddedPool": [
+      "BlockEngine", "ExtentPool", "HostInterface", "LinuxBlockDevices", "ReplicatedVolume",
+      "FoundationEssentials",
+    ],
+    "NBDKitPlugin": [
+      "BlockEngine", "CNBDKit", "EmbeddedPool", "ExtentPool", "HostInterface", "LinuxBlockDevices",
+      "LinuxHost", "ReplicatedVolume",
+    ],
     "simulate": ["BlockEngine", "BlockSimulation"],
     "TargetCore": ["HostInterface"],
     "StateFile": ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", "CYaml"],
@@ -24,7 +32,8 @@ enum ImportTable {
     ],
     "TargetBackendTesting": ["HostInterface", "TargetCore", "Simulation", "HostRecording", "Quartet"],
     "quartet": [
-      "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Quartet", "LinuxHost",
+      "BlockEngine", "EmbeddedPool", "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile",
+      "Quartet", "LinuxHost",
       "ArgumentParser", "Logging",
       "FoundationEssentials",
     ],
