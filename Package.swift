@@ -55,6 +55,7 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CLibAIO", providers: [.apt(["libaio-dev"]), .yum(["libaio-devel"])]),
+    .systemLibrary(name: "CLibNBD", providers: [.apt(["libnbd-dev"]), .yum(["libnbd-devel"])]),
     // Only headers: nbdkit itself has the functions, when it loads the plugin.
     .systemLibrary(name: "CNBDKit", providers: [.apt(["nbdkit-plugin-dev"]), .yum(["nbdkit-devel"])]),
     // Without pkgConfig, which would link them: they are loaded when they are needed.
@@ -78,6 +79,7 @@ let package = Package(
     library(
       "NBDKitPlugin",
       ["BlockEngine", "CNBDKit", "ExtentPool", "HostInterface", "LinuxBlockDevices", system]),
+    library("NBDClient", ["BlockEngine", "CLibNBD", "HostInterface", "LinuxBlockDevices", system]),
     library("TargetCore", ["HostInterface"]),
     .target(
       name: "StateFile", dependencies: ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", system],
@@ -123,6 +125,7 @@ let package = Package(
     tests("LinuxBlockDevicesTests", ["BlockEngine", "HostInterface", "LinuxBlockDevices", system]),
     tests(
       "NBDKitPluginTests", ["BlockEngine", "ExtentPool", "HostInterface", "LinuxBlockDevices", system]),
+    tests("NBDClientTests", ["BlockEngine", "HostInterface", "LinuxBlockDevices", "NBDClient", system]),
     tests("TargetCoreTests", ["HostInterface", "TargetCore"]),
     tests("StateFileTests", ["HostInterface", "TargetCore", "StateFile", "Yams", system]),
     tests(

@@ -14,6 +14,7 @@ enum ImportTable {
     "ExtentPool": ["BlockEngine", "HostInterface"],
     "BlockSimulation": ["BlockEngine", "HostInterface"],
     "LinuxBlockDevices": ["BlockEngine", "CLibAIO", "HostInterface"],
+    "NBDClient": ["BlockEngine", "CLibNBD", "HostInterface", "LinuxBlockDevices"],
     "NBDKitPlugin": ["BlockEngine", "CNBDKit", "ExtentPool", "HostInterface", "LinuxBlockDevices"],
     "simulate": ["BlockEngine", "BlockSimulation"],
     "TargetCore": ["HostInterface"],
