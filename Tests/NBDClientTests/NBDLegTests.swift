@@ -28,15 +28,15 @@ import Testing
 
   /// Writes, flushes, reads and zeroes, and looks at both legs.
   private func useMirror(with uri: String) throws {
-    let file = try AIOFile(try scratch.file("local", size: 16 << 20), on: loop)
+    let file = try AIOFile(try scratch.file("local", size: 4 << 20), on: loop)
     let leg = try loop.connect(uri)
-    #expect(leg.size == 16 << 20)
+    #expect(leg.size == 4 << 20)
     #expect(leg.logicalBlockSize == 512)
     let mirror = try mirror(on: [leg, file])
     for number in 0..<32 {
       let data = pattern(number, 64 << 10)
       try loop.finish {
-        mirror.submit(.write(offset: number * 256 << 10, data, durable: number % 3 == 0), $0)
+        mirror.submit(.write(offset: number * 64 << 10, data, durable: number % 3 == 0), $0)
       }
     }
     try loop.finish { mirror.submit(.flush, $0) }
@@ -46,19 +46,19 @@ import Testing
     for device in [mirror, leg, file] as [any BlockDevice] {
       #expect(try loop.bytes(0..<516 << 10, of: device).allSatisfy { $0 == 0 })
       let rest = try loop.bytes(516 << 10..<576 << 10, of: device)
-      #expect(rest == Array(pattern(2, 64 << 10).bytes[4096...]), "\(device.name)")
+      #expect(rest == Array(pattern(8, 64 << 10).bytes[4096...]), "\(device.name)")
     }
     try loop.finish { mirror.close($0) }
     try loop.finish { leg.end(atMost: .seconds(5), $0) }
   }
 
   @Test func aMirrorOfAFileAndAnExportOfNBDKit() throws {
-    let server = try NBDServer.nbdkit(["memory", "16M"], in: scratch)
+    let server = try NBDServer.nbdkit(["memory", "4M"], in: scratch)
     try useMirror(with: server.uri)
   }
 
   @Test func aMirrorOfAFileAndAnExportOfQemu() throws {
-    let server = try NBDServer.qemu(try scratch.file("remote", size: 16 << 20), in: scratch)
+    let server = try NBDServer.qemu(try scratch.file("remote", size: 4 << 20), in: scratch)
     try useMirror(with: server.uri)
   }
 }
