@@ -32,12 +32,13 @@ final class NBDConnection {
 
   private var lastNumber = 0
   /// What the server may still be doing, whether somebody waits for it or not.
-  private var inFlight: [Int: NBDRequest] = [:]
+  private var outstanding: Set<Int> = []
+  private weak var waiting: WaitingRequests?
   /// What libnbd has told and nobody heard yet, with the error number.
   private var answered: [(NBDRequest, Int32)] = []
   private var isAnsweringSoon = false
-  private var isCheckScheduled = false
-  private var whenOver: ((Failure?) -> Void)?
+  private var whenOver: [(Failure?) -> Void] = []
+  private var endTimer: ScheduledCall?
   /// Why requests may still be done although the connection is closed; nil when none are.
   private var unfinished: Failure?
 
@@ -88,8 +89,10 @@ final class NBDConnection {
       return
     }
     lastNumber += 1
-    let entry = NBDRequest(lastNumber, request, at: loop.now, of: self, completion)
-    inFlight[entry.number] = entry
+    let entry = NBDRequest(lastNumber, request, of: self)
+    outstanding.insert(entry.number)
+    let waiting = waiting ?? beginWaiting()
+    waiting.add(entry.number, at: loop.now, completion)
     let flags: UInt32 = fua ? LIBNBD_CMD_FLAG_FUA : 0
     let (library, pointer, callback) = (handle.library, handle.pointer, entry.callback)
     let cookie =
@@ -107,13 +110,12 @@ final class NBDConnection {
       }
     if cookie < 0, !handle.isDead {
       let (number, text) = handle.lastError
-      inFlight[entry.number] = nil
-      loop.schedule(after: .zero) { [name] in
-        entry.end(entry.failure(number == 0 ? EIO : number, of: name, answer: text))
-      }
+      outstanding.remove(entry.number)
+      let completion = waiting.take(entry.number)
+      let failure = entry.failure(number == 0 ? EIO : number, of: name, answer: text)
+      loop.schedule(after: .zero) { completion?(failure) }
     }
     settle(isInside: true)
-    scheduleCheck()
   }
 
   /// Called by libnbd, inside one of its functions: none of them may be called here.
@@ -192,39 +194,42 @@ final class NBDConnection {
     let answers = answered
     answered = []
     for (request, error) in answers {
-      inFlight[request.number] = nil
-      request.end(error == 0 ? nil : request.failure(error, of: name))
+      outstanding.remove(request.number)
+      guard let completion = waiting?.take(request.number) else { continue }
+      if error == 0 { request.deliver() }
+      completion(error == 0 ? nil : request.failure(error, of: name))
     }
   }
 
   // MARK: ends
 
+  private func beginWaiting() -> WaitingRequests {
+    let waiting = WaitingRequests()
+    self.waiting = waiting
+    scheduleCheck(of: waiting)
+    return waiting
+  }
+
   /// Looks for requests without an answer, as long as there are any.
-  private func scheduleCheck() {
-    guard !isCheckScheduled else { return }
-    isCheckScheduled = true
+  private func scheduleCheck(of waiting: WaitingRequests) {
     loop.schedule(after: answerLimit / 8) { [weak self] in
-      guard let self else { return }
-      isCheckScheduled = false
-      guard case .open = state, let oldest = inFlight.values.map(\.start).min() else { return }
+      guard let self, let oldest = waiting.oldest else { return }
       if loop.now - oldest >= answerLimit {
         giveUp(Failure(.timedOut, name, "the NBD server did not answer for \(answerLimit)"))
       } else {
-        scheduleCheck()
+        scheduleCheck(of: waiting)
       }
     }
   }
 
   /// Answers everybody with a failure, and leaves the connection to what the server still has to tell.
   private func giveUp(_ failure: Failure) {
-    guard case .open = state else { return }
-    state = .lost(failure)
+    if loss == nil { state = .lost(failure) }
     tell(failure)
   }
 
   /// The connection is gone, or is given up altogether.
   private func lose(_ failure: Failure) {
-    let wasOpen = if case .open = state { true } else { false }
     let whenOpen = self.whenOpen
     self.whenOpen = nil
     if loss == nil { state = .lost(failure) }
@@ -233,24 +238,24 @@ final class NBDConnection {
     lookup = nil
     watch?.cancel()
     watch = nil
-    // What has got its answer is not lost.
-    for (request, _) in answered { inFlight[request.number] = nil }
-    if !inFlight.isEmpty, failure.code != .unavailable { unfinished = failure }
+    for (request, _) in answered { outstanding.remove(request.number) }
+    if !outstanding.isEmpty, failure.code != .unavailable { unfinished = failure }
     handle = nil
-    if wasOpen { tell(failure) } else { inFlight = [:] }
+    tell(failure)
     whenOpen?(failure)
-    if let whenOver { whenOver(unfinished) }
-    whenOver = nil
+    endTimer?.cancel()
+    let whenOver = self.whenOver
+    self.whenOver = []
+    for body in whenOver { body(unfinished) }
   }
 
-  /// Tells everybody who waits, in the order of their requests.
+  /// Tells everybody who waits, in the order of their requests, except who is about to get an answer.
   private func tell(_ failure: Failure) {
-    let waiting = inFlight.values.sorted { $0.number < $1.number }
-    if handle == nil { inFlight = [:] }
+    let completions = waiting?.takeAll(except: Set(answered.map(\.0.number))) ?? []
     let onLoss = self.onLoss
     self.onLoss = nil
     loop.schedule(after: .zero) {
-      for request in waiting { request.end(failure) }
+      for completion in completions { completion(failure) }
       onLoss?(failure)
     }
   }
@@ -264,14 +269,14 @@ final class NBDConnection {
       return completion(unfinished)
     }
     onLoss = nil
-    whenOver = completion
+    whenOver.append(completion)
+    guard endTimer == nil else { return }
     if loss == nil { state = .lost(closed) }
-    _ = handle.library.nbd_aio_disconnect(handle.pointer, 0)
-    settle()
-    loop.schedule(after: limit) { [weak self] in
-      guard let self, self.handle != nil else { return }
+    endTimer = loop.schedule(after: limit) { [self] in
       lose(Failure(.timedOut, name, "the NBD server did not end the connection for \(limit)"))
     }
+    _ = handle.library.nbd_aio_disconnect(handle.pointer, 0)
+    settle()
   }
 
   /// Why an open connection was lost.
@@ -279,14 +284,14 @@ final class NBDConnection {
   /// Its code is `unavailable` when the server ended it. Then it does nothing any more for this connection: nbdkit and
   /// qemu-nbd finish what they have before, and a program that died cannot.
   private func lost(_ handle: NBDHandle) -> Failure {
-    if handle.isClosed { return closed }
+    if handle.isClosed, loss != nil { return closed }
     let (number, text) = handle.lastError
     let isItsEnd =
-      [ECONNRESET, EPIPE].contains(number) || text.contains("disconnected unexpectedly")
+      handle.isClosed || [ECONNRESET, EPIPE].contains(number) || text.contains("disconnected unexpectedly")
       || text.contains("terminated")
     if isItsEnd {
       return Failure(
-        .unavailable, name, "the NBD server ended the connection", answer: text,
+        .unavailable, name, "the NBD server ended the connection", answer: handle.isClosed ? nil : text,
         remedy: "look into the log of the NBD server, and attach the leg again")
     }
     if number == 0 || number == EPROTO {

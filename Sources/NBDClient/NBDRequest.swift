@@ -4,28 +4,23 @@ import Glibc
 import HostInterface
 import SystemPackage
 
-/// A request that a server has, or will have.
+/// A request that a server has, or will have: what libnbd keeps until it has an answer.
+///
+/// It does not know who waits for the answer, or nobody could give up an engine that waits for a server: see
+/// ``WaitingRequests``.
 final class NBDRequest {
   let number: Int
   let request: BlockRequest
-  let start: Duration
-  /// Nil once it was called.
-  var completion: ((Failure?) -> Void)?
   private weak var connection: NBDConnection?
   /// Where libnbd puts what is read. Who gave up waiting may use the buffer of the request again, and a late answer must
   /// not come into it.
   // Sound: allocated and freed with the request, which libnbd keeps until it has done with the memory.
   let scratch: UnsafeMutableRawBufferPointer?
 
-  init(
-    _ number: Int, _ request: BlockRequest, at start: Duration, of connection: NBDConnection,
-    _ completion: @escaping (Failure?) -> Void
-  ) {
+  init(_ number: Int, _ request: BlockRequest, of connection: NBDConnection) {
     self.number = number
     self.request = request
-    self.start = start
     self.connection = connection
-    self.completion = completion
     if case .read(_, let buffer) = request {
       scratch = .allocate(byteCount: buffer.count, alignment: 4096)
     } else {
@@ -52,14 +47,11 @@ final class NBDRequest {
       free: { if let data = $0 { Unmanaged<NBDRequest>.fromOpaque(data).release() } })
   }
 
-  /// Answers it, unless that was done before.
-  func end(_ failure: Failure?) {
-    guard let completion else { return }
-    self.completion = nil
-    if failure == nil, case .read(_, let buffer) = request, let scratch {
+  /// Gives what was read to who asked for it.
+  func deliver() {
+    if case .read(_, let buffer) = request, let scratch {
       buffer.bytes.copyMemory(from: UnsafeRawBufferPointer(scratch))
     }
-    completion(failure)
   }
 
   /// What to say when a server, or libnbd, answers with this error.
@@ -76,5 +68,26 @@ final class NBDRequest {
       Errno(rawValue: number), name, verb, remedy: "look into the log of the NBD server")
     if let answer { failure.answer = answer }
     return failure
+  }
+}
+
+/// Who waits for answers; kept by a timer of the loop, so that all of them are forgotten with the loop.
+final class WaitingRequests {
+  private var entries: [Int: (start: Duration, completion: (Failure?) -> Void)] = [:]
+
+  /// When the oldest was sent; nil when nobody waits.
+  var oldest: Duration? { entries.values.map(\.start).min() }
+
+  func add(_ number: Int, at start: Duration, _ completion: @escaping (Failure?) -> Void) {
+    entries[number] = (start, completion)
+  }
+
+  func take(_ number: Int) -> ((Failure?) -> Void)? { entries.removeValue(forKey: number)?.completion }
+
+  /// Everybody but these, in the order of their requests.
+  func takeAll(except kept: Set<Int>) -> [(Failure?) -> Void] {
+    let taken = entries.filter { !kept.contains($0.key) }.sorted { $0.key < $1.key }
+    for (number, _) in taken { entries[number] = nil }
+    return taken.map(\.value.completion)
   }
 }

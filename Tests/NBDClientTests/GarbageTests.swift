@@ -28,7 +28,8 @@ import Testing
   /// Sends some requests, and tells how each ended.
   private func failures(of leg: NBDLeg) throws -> [Failure?] {
     let requests: [BlockRequest] = [
-      .write(offset: 0, pattern(1, 4096), durable: true), .read(offset: 4096, BlockBuffer(count: 4096)),
+      .write(offset: 0, BlockBuffer(pattern(1, 4096)), durable: true),
+      .read(offset: 4096, BlockBuffer(count: 4096)),
       .flush,
       .writeZeroes(offset: 8192, count: 4096, durable: false),
     ]

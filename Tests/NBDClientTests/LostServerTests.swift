@@ -34,7 +34,9 @@ import Testing
     let leg = try loop.connect(server.uri, options)
     var answers: [Failure?] = []
     for number in 0..<4 {
-      leg.submit(.write(offset: number * 4096, pattern(number, 4096), durable: false)) { answers.append($0) }
+      leg.submit(.write(offset: number * 4096, BlockBuffer(pattern(number, 4096)), durable: false)) {
+        answers.append($0)
+      }
     }
     loop.schedule(after: .milliseconds(20)) { server.kill() }
     try loop.run { answers.count == 4 && !losses.isEmpty }
@@ -63,7 +65,7 @@ import Testing
     var options = NBDLegOptions()
     options.answerLimit = .milliseconds(100)
     let leg = try loop.connect(server.uri, options)
-    try loop.finish { leg.submit(.write(offset: 0, pattern(7, 4096), durable: true), $0) }
+    try loop.finish { leg.submit(.write(offset: 0, BlockBuffer(pattern(7, 4096)), durable: true), $0) }
     server.signal(SIGSTOP)
     let buffer = BlockBuffer(count: 4096)
     #expect(try loop.failure { leg.submit(.read(offset: 0, buffer), $0) }?.code == .timedOut)
@@ -83,7 +85,9 @@ import Testing
     options.connectLimit = .milliseconds(100)
     let leg = try loop.connect(server.uri, options)
     server.signal(SIGSTOP)
-    let failure = try loop.failure { leg.submit(.write(offset: 0, pattern(7, 4096), durable: true), $0) }
+    let failure = try loop.failure {
+      leg.submit(.write(offset: 0, BlockBuffer(pattern(7, 4096)), durable: true), $0)
+    }
     #expect(failure?.code == .timedOut)
     #expect(try loop.failure { leg.end(atMost: .milliseconds(50), $0) }?.code == .timedOut)
     #expect(try loop.failure { leg.end(atMost: .milliseconds(50), $0) }?.code == .timedOut)
@@ -110,7 +114,9 @@ import Testing
       guard started < 400 else { return }
       started += 1
       let (number, place) = (started, started * 37 % 128)
-      mirror.submit(.write(offset: place * 65536, pattern(number, 16384), durable: number % 8 == 0)) {
+      mirror.submit(
+        .write(offset: place * 65536, BlockBuffer(pattern(number, 16384)), durable: number % 8 == 0)
+      ) {
         failure in
         if let failure { failures.append(failure) }
         written[place] = max(number, written[place] ?? 0)
@@ -137,7 +143,7 @@ import Testing
     #expect(try loop.value { mirror.verify($0) } == [])
     for (place, number) in written {
       #expect(
-        try loop.bytes(place * 65536..<place * 65536 + 16384, of: back) == Array(pattern(number, 16384).bytes)
+        try loop.bytes(place * 65536..<place * 65536 + 16384, of: back) == pattern(number, 16384)
       )
     }
     try loop.finish { mirror.close($0) }
@@ -151,14 +157,14 @@ import Testing
     let leg = try loop.connect(server.uri, options)
     let mirror = try mirror([file, leg])
     server.signal(SIGSTOP)
-    try loop.finish { mirror.submit(.write(offset: 65536, pattern(1, 4096), durable: true), $0) }
+    try loop.finish { mirror.submit(.write(offset: 65536, BlockBuffer(pattern(1, 4096)), durable: true), $0) }
     #expect(mirror.legStatus == [.upToDate, .dropped])
     server.signal(SIGCONT)
     try loop.finish { leg.end(atMost: .seconds(5), $0) }
     let back = try loop.connect(server.uri)
     try loop.finish { mirror.attach(back, $0) }
     try loop.run { mirror.isInSync }
-    #expect(try loop.bytes(65536..<69632, of: back) == Array(pattern(1, 4096).bytes))
+    #expect(try loop.bytes(65536..<69632, of: back) == pattern(1, 4096))
     try loop.finish { mirror.close($0) }
   }
 
@@ -174,67 +180,65 @@ import Testing
   }
 
   @Test func whatAWriterLeftThatDiedIsBroughtTogether() throws {
-    let server = try NBDServer.nbdkit(
-      ["file", try scratch.file("remote", size: 4 << 20).string], in: scratch)
-    let (uri, local) = (server.uri, try scratch.file("local", size: 4 << 20))
+    let servers = try ["a", "b"].map { name in
+      try NBDServer.nbdkit(
+        ["file", try scratch.file(name, size: 4 << 20).string], in: scratch, name: "nbd-\(name)")
+    }
+    let uris = servers.map(\.uri)
     // The thread ends with writes in flight, and with it the mirror, which nobody closes.
-    let writer = try EngineThread { loop in Writer(local, uri, loop) }
-    let acknowledged: Int = try writer.answer { writer, tell in writer.start(tell) }
+    let writer = try EngineThread { loop in Writer(uris, loop) }
+    let acknowledged: [Int] = try writer.answer { writer, tell in writer.start(tell) }
     writer.end()
-    let file = try AIOFile(local, on: loop)
-    let mirror = try mirror([file, try loop.connect(uri)], isNew: false)
+    let mirror = try mirror(try uris.map { try loop.connect($0) }, isNew: false)
     try loop.run { mirror.isInSync }
     #expect(try loop.value { mirror.verify($0) } == [])
-    for number in 1...acknowledged {
+    for number in acknowledged {
       let range = Writer.offset(number)..<Writer.offset(number) + 4096
-      #expect(try loop.bytes(range, of: mirror) == Array(pattern(number, 4096).bytes))
+      #expect(try loop.bytes(range, of: mirror) == pattern(number, 4096))
     }
     try loop.finish { mirror.close($0) }
   }
 }
 
-/// A mirror of a file and an export in use.
+/// A mirror of two exports in use.
 private final class Writer {
   private let loop: AIOLoop
-  private let local: FilePath
-  private let uri: String
+  private let uris: [String]
+  private var legs: [any BlockDevice] = []
   private var started = 0
-  private var done = 0
+  private var done: [Int] = []
 
-  init(_ local: FilePath, _ uri: String, _ loop: AIOLoop) {
-    (self.local, self.uri, self.loop) = (local, uri, loop)
-  }
+  init(_ uris: [String], _ loop: AIOLoop) { (self.uris, self.loop) = (uris, loop) }
 
   static func offset(_ number: Int) -> Int { number * 8192 }
 
-  /// Makes the mirror, and writes; tells how many writes are acknowledged when some are, and goes on.
-  func start(_ tell: @escaping (Result<Int, Failure>) -> Void) {
-    do {
-      let file = try AIOFile(local, on: loop)
-      NBDLeg.connect(uri, on: loop) { [self] result in
-        guard case .success(let leg) = result else { return tell(result.map { _ in 0 }) }
-        let legs: [any BlockDevice] = [file, leg]
-        Mirror.create(on: legs, id: (1...16).map { $0 }, data: .identical, random: { 7 }) { [self] failure in
-          if let failure { return tell(.failure(failure)) }
-          Mirror.open(on: legs, clock: loop, random: { .random(in: 1 ... .max) }) { [self] result in
-            guard case .success(let mirror) = result else { return tell(result.map { _ in 0 }) }
-            for _ in 0..<8 { write(mirror, tell) }
-          }
-        }
+  /// Makes the mirror, and writes; tells which writes are acknowledged when some are, and goes on.
+  func start(_ tell: @escaping (Result<[Int], Failure>) -> Void) {
+    guard legs.count == uris.count else {
+      return NBDLeg.connect(uris[legs.count], on: loop) { [self] result in
+        guard case .success(let leg) = result else { return tell(result.map { _ in [] }) }
+        legs.append(leg)
+        start(tell)
       }
-    } catch { tell(.failure(error as? Failure ?? Failure(.invalid, "writer", "\(error)"))) }
+    }
+    Mirror.create(on: legs, id: (1...16).map { $0 }, data: .identical, random: { 7 }) { [self] failure in
+      if let failure { return tell(.failure(failure)) }
+      Mirror.open(on: legs, clock: loop, random: { .random(in: 1 ... .max) }) { [self] result in
+        guard case .success(let mirror) = result else { return tell(result.map { _ in [] }) }
+        for _ in 0..<8 { write(mirror, tell) }
+      }
+    }
   }
 
-  private func write(_ mirror: Mirror, _ tell: @escaping (Result<Int, Failure>) -> Void) {
+  private func write(_ mirror: Mirror, _ tell: @escaping (Result<[Int], Failure>) -> Void) {
     started += 1
     let number = started
     guard number < 400 else { return }
-    mirror.submit(.write(offset: Self.offset(number), pattern(number, 4096), durable: true)) {
-      [self] failure in
+    let data = BlockBuffer(pattern(number, 4096))
+    mirror.submit(.write(offset: Self.offset(number), data, durable: true)) { [self] failure in
       if let failure { return tell(.failure(failure)) }
-      done += 1
-      // Eight are in flight: all before them are acknowledged.
-      if done == 60 { tell(.success(done - 8)) }
+      done.append(number)
+      if done.count == 60 { tell(.success(done)) }
       write(mirror, tell)
     }
   }

@@ -36,7 +36,7 @@ import Testing
     for number in 0..<32 {
       let data = pattern(number, 64 << 10)
       try loop.finish {
-        mirror.submit(.write(offset: number * 64 << 10, data, durable: number % 3 == 0), $0)
+        mirror.submit(.write(offset: number * 64 << 10, BlockBuffer(data), durable: number % 3 == 0), $0)
       }
     }
     try loop.finish { mirror.submit(.flush, $0) }
@@ -46,7 +46,7 @@ import Testing
     for device in [mirror, leg, file] as [any BlockDevice] {
       #expect(try loop.bytes(0..<516 << 10, of: device).allSatisfy { $0 == 0 })
       let rest = try loop.bytes(516 << 10..<576 << 10, of: device)
-      #expect(rest == Array(pattern(8, 64 << 10).bytes[4096...]), "\(device.name)")
+      #expect(rest == Array(pattern(8, 64 << 10)[4096...]), "\(device.name)")
     }
     try loop.finish { mirror.close($0) }
     try loop.finish { leg.end(atMost: .seconds(5), $0) }

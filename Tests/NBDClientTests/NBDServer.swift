@@ -143,11 +143,7 @@ extension AIOLoop {
   }
 }
 
-/// Bytes that tell where and when they were written.
-func pattern(_ seed: Int, _ count: Int) -> BlockBuffer {
-  let buffer = BlockBuffer(count: count)
-  for place in stride(from: 0, to: count, by: 8) {
-    buffer.bytes.put(UInt64(seed) << 32 + UInt64(place), at: place)
-  }
-  return buffer
+/// Bytes that tell by whom, and where, they were written.
+func pattern(_ seed: Int, _ count: Int) -> [UInt8] {
+  (0..<count).map { UInt8(truncatingIfNeeded: seed &* 31 &+ $0 &+ $0 >> 9) }
 }
