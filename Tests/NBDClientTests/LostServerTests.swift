@@ -66,12 +66,12 @@ import Testing
     options.answerLimit = .milliseconds(100)
     let leg = try loop.connect(server.uri, options)
     try loop.finish { leg.submit(.write(offset: 0, BlockBuffer(pattern(7, 4096)), durable: true), $0) }
-    server.signal(SIGSTOP)
+    try server.stop()
     let buffer = BlockBuffer(count: 4096)
     #expect(try loop.failure { leg.submit(.read(offset: 0, buffer), $0) }?.code == .timedOut)
     // The server cannot say that it has finished.
     #expect(try loop.failure { leg.submit(.flush, $0) }?.code == .timedOut)
-    server.signal(SIGCONT)
+    server.goOn()
     // It finishes what it had, which is known; what it read comes into no buffer that may be used anew.
     try loop.finish { leg.end(atMost: .seconds(5), $0) }
     #expect(buffer.bytes.allSatisfy { $0 == 0 })
@@ -84,7 +84,7 @@ import Testing
     options.answerLimit = .milliseconds(50)
     options.connectLimit = .milliseconds(100)
     let leg = try loop.connect(server.uri, options)
-    server.signal(SIGSTOP)
+    try server.stop()
     let failure = try loop.failure {
       leg.submit(.write(offset: 0, BlockBuffer(pattern(7, 4096)), durable: true), $0)
     }
@@ -156,10 +156,10 @@ import Testing
     options.answerLimit = .milliseconds(150)
     let leg = try loop.connect(server.uri, options)
     let mirror = try mirror([file, leg])
-    server.signal(SIGSTOP)
+    try server.stop()
     try loop.finish { mirror.submit(.write(offset: 65536, BlockBuffer(pattern(1, 4096)), durable: true), $0) }
     #expect(mirror.legStatus == [.upToDate, .dropped])
-    server.signal(SIGCONT)
+    server.goOn()
     try loop.finish { leg.end(atMost: .seconds(5), $0) }
     let back = try loop.connect(server.uri)
     try loop.finish { mirror.attach(back, $0) }

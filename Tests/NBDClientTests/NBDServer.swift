@@ -106,8 +106,40 @@ final class NBDServer {
     pid = 0
   }
 
-  /// SIGSTOP and SIGCONT.
-  func signal(_ number: Int32) { if pid > 0 { Glibc.kill(pid, number) } }
+  /// Stops it, and waits until each of its threads stands still (proc(5), state T).
+  func stop() throws {
+    Glibc.kill(pid, SIGSTOP)
+    for _ in 0..<10000 {
+      if try threadStates().allSatisfy({ $0 == "T" }) { return }
+      usleep(1000)
+    }
+    Issue.record("it does not stop")
+  }
+
+  func goOn() { if pid > 0 { Glibc.kill(pid, SIGCONT) } }
+
+  private func threadStates() throws -> [Character] {
+    let tasks = try #require(opendir("/proc/\(pid)/task"))
+    defer { closedir(tasks) }
+    var states: [Character] = []
+    while let entry = readdir(tasks) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      guard name.first != ".",
+        let file = try? FileDescriptor.open("/proc/\(pid)/task/\(name)/stat", .readOnly)
+      else { continue }
+      defer { try? file.close() }
+      var bytes = [UInt8](repeating: 0, count: 512)
+      let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0) }
+      // PID (NAME) STATE ...
+      let text = String(decoding: bytes.prefix(count), as: UTF8.self)
+      if let state = text[(text.lastIndex(of: ")") ?? text.startIndex)...].dropFirst(2).first {
+        states.append(state)
+      }
+    }
+    return states
+  }
 }
 
 extension AIOLoop {
