@@ -24,7 +24,7 @@ RELEASE = -c release --static-swift-stdlib --disable-local-rpath $(LINK)
 .DEFAULT_GOAL := help
 
 help:
-	@echo 'make demo        export a disk with tgt, reach it with real initiators, take it down'
+	@echo 'make demo        mirror a volume, export it with tgt, write to it while a disk fails, repair, take it down'
 	@echo 'make check       everything that must pass: build, format, all tests'
 	@echo 'make check-fast  format and the tests that need no daemon'
 	@echo 'make fuzz        some millions of damaged inputs to everything that is parsed'
@@ -47,6 +47,7 @@ build: deps
 
 demo: deps
 	$(SWIFT) build --product quartet
+	$(SWIFT) build --product nbdkit-quartet-plugin
 	$(SWIFT) run dev demo
 
 lint: swift

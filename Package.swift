@@ -77,9 +77,20 @@ let package = Package(
     library("BlockSimulation", ["BlockEngine", "HostInterface"]),
     library("LinuxBlockDevices", ["BlockEngine", "CLibAIO", "HostInterface", system]),
     library(
-      "NBDKitPlugin",
-      ["BlockEngine", "CNBDKit", "ExtentPool", "HostInterface", "LinuxBlockDevices", system]),
+      "EmbeddedPool",
+      [
+        "BlockEngine", "ExtentPool", "HostInterface", "LinuxBlockDevices", "NBDClient", "ReplicatedVolume",
+        system,
+      ]),
     library("NBDClient", ["BlockEngine", "CLibNBD", "HostInterface", "LinuxBlockDevices", system]),
+    .target(
+      name: "NBDKitPlugin",
+      dependencies: [
+        "BlockEngine", "CNBDKit", "EmbeddedPool", "ExtentPool", "HostInterface", "LinuxBlockDevices",
+        "LinuxHost", "ReplicatedVolume", system,
+      ],
+      // Never unloaded: threads of Swift's own may outlive what nbdkit calls.
+      swiftSettings: settings, linkerSettings: [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "nodelete"])]),
     library("TargetCore", ["HostInterface"]),
     .target(
       name: "StateFile", dependencies: ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", system],
@@ -94,7 +105,9 @@ let package = Package(
     .executableTarget(
       name: "quartet-cli",
       dependencies: [
-        "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Quartet", arguments, log, system,
+        "BlockEngine", "EmbeddedPool", "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile",
+        "Quartet", arguments,
+        log, system,
       ],
       path: "Sources/quartet", swiftSettings: settings),
     .executableTarget(name: "bench-floor"),

@@ -40,6 +40,12 @@ public struct Failure: Error, Sendable, Hashable {
     public static let garbled = Code("garbled")
     /// The run was interrupted by a signal or a cancelled task.
     public static let interrupted = Code("interrupted")
+
+    /// Every code, for readers of what was written down.
+    package static let all: [Code] = [
+      .invalid, .unsupported, .notFound, .exists, .inUse, .timedOut, .stillRunning, .locked, .permission,
+      .unavailable, .refused, .notTaken, .garbled, .interrupted,
+    ]
   }
 
   /// The kind of failure.

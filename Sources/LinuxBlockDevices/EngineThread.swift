@@ -22,7 +22,8 @@ package final class EngineThread<Engine>: Sendable {
 
   private let queue = Mutex(Queue())
   private let wake: WakeCounter
-  private let ended = Semaphore()
+  /// The thread, until somebody has waited for its end.
+  private let thread = Mutex<pthread_t?>(nil)
 
   /// Starts the thread, and waits until the engine is made.
   ///
@@ -38,6 +39,10 @@ package final class EngineThread<Engine>: Sendable {
     let result = pthread_create(
       &id, nil,
       { argument in
+        // Signals are for the threads of the program that has an engine.
+        var all = sigset_t()
+        sigfillset(&all)
+        pthread_sigmask(SIG_BLOCK, &all, nil)
         // Sound: the pointer is the retained object that was passed below, consumed here exactly once.
         if let argument { Unmanaged<ThreadStart>.fromOpaque(argument).takeRetainedValue().body() }
         return nil
@@ -45,8 +50,11 @@ package final class EngineThread<Engine>: Sendable {
     guard result == 0 else {
       throw Failure.system(Errno(rawValue: result), "engine", "cannot start a thread")
     }
-    pthread_detach(id)
-    try started.wait()
+    thread.withLock { $0 = id }
+    do { try started.wait() } catch {
+      join()
+      throw error
+    }
   }
 
   /// Has a body called on the thread, soon; not at all once the thread has ended.
@@ -96,9 +104,15 @@ package final class EngineThread<Engine>: Sendable {
   package func end() {
     queue.withLock { $0.isEnding = true }
     wake.add()
-    ended.wait()
-    // For the next who ends it.
-    ended.signal()
+    join()
+  }
+
+  private func join() {
+    // Locked meanwhile, so that another who ends it waits as well.
+    thread.withLock { thread in
+      if let id = thread { pthread_join(id, nil) }
+      thread = nil
+    }
   }
 
   private func work(
@@ -120,7 +134,6 @@ package final class EngineThread<Engine>: Sendable {
       queue.isEnding = true
       queue.bodies = []
     }
-    ended.signal()
   }
 
   private func serve(_ engine: Engine, _ loop: AIOLoop) throws {

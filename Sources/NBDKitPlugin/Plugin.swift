@@ -1,3 +1,4 @@
+import CNBDKit
 import ExtentPool
 import HostInterface
 import LinuxBlockDevices
@@ -23,7 +24,8 @@ final class Plugin: Sendable {
   /// Opens the pool; threads, and contexts of asynchronous I/O, do not survive nbdkit's fork, so it comes after that.
   func start() throws {
     let parameters = state.withLock { $0.parameters }
-    let engine = try EngineThread { try ServedPool(legs: parameters.legs, on: $0) }
+    if parameters.isInBackground { quartet_outlive_parent() }
+    let engine = try EngineThread { try ServedPool(parameters, on: $0) }
     state.withLock { $0.engine = engine }
     ServiceManager.notify("READY=1")
   }
@@ -31,7 +33,6 @@ final class Plugin: Sendable {
   /// Closes the pool: nbdkit has finished every request.
   func stop() {
     guard let engine = state.withLock({ $0.engine }) else { return }
-    ServiceManager.notify("STOPPING=1")
     _ = status {
       let _: Void = try engine.answer { pool, answer in
         pool.close { answer($0.map(Result.failure) ?? .success(())) }

@@ -1,5 +1,6 @@
 import BlockEngine
 import ExtentPool
+import Glibc
 import HostInterface
 import LinuxBlockDevices
 import SystemPackage
@@ -11,9 +12,27 @@ final class ServedPool {
   /// By a number that connections know them by; renaming changes nothing there.
   private var volumes: [Int: (device: LogicalVolume, name: VolumeName, users: Int)] = [:]
   private var lastNumber = 0
+  private enum Closing {
+    case begun([(Failure?) -> Void])
+    case over(Failure?)
+  }
+  private var closing: Closing?
+  private let loop: AIOLoop
+  private var watch: DescriptorWatch?
 
-  init(legs: [String], on loop: AIOLoop) throws {
-    let files = try legs.map { try AIOFile(FilePath($0), on: loop) }
+  /// The pool of a description with its control socket; nil for legs that were named.
+  private let described: DescribedPool?
+
+  init(_ parameters: Parameters, on loop: AIOLoop) throws {
+    self.loop = loop
+    if let name = parameters.pool {
+      let described = try DescribedPool(name, allowsMissingLegs: parameters.allowsMissingLegs, on: loop)
+      (self.described, pool, mirror) = (described, described.open.pool, described.open.mirror)
+      closeOnSignal()
+      return
+    }
+    described = nil
+    let files = try parameters.legs.map { try AIOFile(FilePath($0), on: loop) }
     var mirror: Mirror?
     if files.count > 1 {
       mirror = try loop.finish {
@@ -23,6 +42,7 @@ final class ServedPool {
     let device: any BlockDevice = mirror ?? files[0]
     pool = try loop.finish { ExtentPool.open(on: device, $0) }
     self.mirror = mirror
+    closeOnSignal()
   }
 
   /// Begins the use of a volume.
@@ -52,10 +72,37 @@ final class ServedPool {
     device.submit(request, completion)
   }
 
-  /// Ends the use of the pool in order.
+  /// Ends the use of the pool in order: what was begun is finished. To be called as often as one likes.
   func close(_ completion: @escaping (Failure?) -> Void) {
-    if let mirror { mirror.close(completion) } else { pool.device.submit(.flush, completion) }
+    switch closing {
+    case .over(let failure): return completion(failure)
+    case .begun(let waiting): closing = .begun(waiting + [completion])
+    case nil:
+      closing = .begun([completion])
+      ServiceManager.notify("STOPPING=1")
+      described?.control.end()
+      let done: (Failure?) -> Void = { [self] failure in
+        guard case .begun(let waiting) = closing else { return }
+        closing = .over(failure)
+        for tell in waiting { tell(failure) }
+      }
+      if let mirror { mirror.close(done) } else { pool.device.submit(.flush, done) }
+    }
   }
+
+  /// Closes the pool when nbdkit is told to end, and ends the process should idle clients keep it.
+  private func closeOnSignal() {
+    guard let signals = StopSignals.observe() else { return }
+    watch = loop.watch(signals, for: .input) { [self] _ in
+      watch?.cancel()
+      close { [self] failure in
+        loop.schedule(after: Self.patience) { _exit(failure == nil ? 0 : 1) }
+      }
+    }
+  }
+
+  /// How long nbdkit gets, once the pool is closed, to send its last answers and to end by itself.
+  private static let patience = Duration.seconds(1)
 }
 
 extension AIOLoop {

@@ -123,11 +123,18 @@ extension VolumeDriver {
     }
     guard status.kind == .blockDevice else { return DiskFacts(status: status, holders: [], signatures: []) }
     let holders = try host.holders(of: path)
+    return DiskFacts(
+      status: status, holders: holders, signatures: try await signatures(on: disk.description))
+  }
+
+  /// What stands on a file or device, by its names in blkid(8).
+  ///
+  /// - Throws: ``Failure`` when wipefs(8) is not there, or prints what is not understood.
+  package func signatures(on path: String) async throws -> [String] {
     // A secondary's device cannot be opened, and is refused for that later.
     let result = try await host.run(
-      Command(["wipefs", "--json", Text(disk.description)], environment: DRBD.environment))
-    guard result.status == 0 else { return DiskFacts(status: status, holders: holders, signatures: []) }
-    return DiskFacts(status: status, holders: holders, signatures: try Self.signatures(result.output))
+      Command(["wipefs", "--json", Text(path)], environment: DRBD.environment))
+    return result.status == 0 ? try Self.signatures(result.output) : []
   }
 
   /// Reads what `wipefs --json` prints (wipefs(8)); nothing at all when there is no signature.

@@ -1,4 +1,5 @@
 import HostInterface
+import ReplicatedVolume
 import TargetCore
 
 /// Reads the tree of a state file into the model, and collects what is wrong on the way.
@@ -6,12 +7,17 @@ struct StateReader {
   var problems: Problems
   var warnings: [String] = []
   let resolver: any SecretResolver
+  /// Where a volume of a pool is.
+  let place: (VolumePath) throws -> String
   /// A secret is fetched once, however many accounts share it; a descriptor could not be read twice.
   var fetched: [SecretSource: Result<FetchedSecret, Failure>] = [:]
 
-  init(problems: Problems, resolver: any SecretResolver) {
+  init(
+    problems: Problems, resolver: any SecretResolver, place: @escaping (VolumePath) throws -> String
+  ) {
     self.problems = problems
     self.resolver = resolver
+    self.place = place
   }
 
   mutating func document(_ root: YAMLNode) -> DesiredState {

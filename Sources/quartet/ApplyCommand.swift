@@ -3,6 +3,7 @@ import Glibc
 import HostInterface
 import LinuxHost
 import Quartet
+import ReplicatedVolume
 import StateFile
 import SystemPackage
 import TargetCore
@@ -165,7 +166,8 @@ private struct StateParts {
       return [(try await common.implementation(named: isChosen ? nil : owner.name), parsed.state)]
     }
     let parsed = try StateFile.parse(
-      bytes, named: file == "-" ? "standard input" : file, secrets: HostSecrets(files: host))
+      bytes, named: file == "-" ? "standard input" : file, secrets: HostSecrets(files: host),
+      place: { try PoolPlaces.usual.place(of: $0, on: host) })
     for warning in parsed.warnings { Report.warning(warning) }
     var names: [String?] = []
     for name in parsed.state.targets.map(\.implementation) where !names.contains(name) { names.append(name) }

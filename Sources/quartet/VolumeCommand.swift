@@ -13,7 +13,7 @@ struct VolumeCommand: ParsableCommand {
       VolumeStatusCommand.self, VolumeCreateCommand.self, Remove.self, ResourceCommand<Up>.self,
       ResourceCommand<Down>.self, ResourceCommand<Promote>.self, ResourceCommand<Demote>.self,
       ResourceCommand<Sync>.self, ResourceCommand<SkipSync>.self, ResourceCommand<Connect>.self,
-      ResourceCommand<Disconnect>.self, ResourceCommand<Attach>.self, ResourceCommand<Detach>.self,
+      ResourceCommand<Disconnect>.self, Attach.self, Detach.self,
       ResourceCommand<Adjust>.self, ResourceCommand<Verify>.self, ResourceCommand<Resize>.self,
       ResourceCommand<Invalidate>.self, Resolve.self,
     ])

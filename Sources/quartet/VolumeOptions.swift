@@ -64,6 +64,23 @@ struct SizeOptions: ParsableArguments {
   }
 }
 
+/// Which extents a volume of an embedded pool gets.
+struct AllocationOptions: ParsableArguments {
+  @Option(
+    help: "Which extents an embedded pool gives: contiguous, normal or anywhere, as lvm(8) names them.")
+  var alloc: String?
+
+  /// The policy's name.
+  var policy: String { alloc ?? "normal" }
+
+  /// Refuses what LVM is not asked for here.
+  func refuseForLVM() throws {
+    guard alloc != nil else { return }
+    throw Failure(
+      .unsupported, "--alloc", "is for embedded pools", remedy: "leave it away, or use lvcreate(8)")
+  }
+}
+
 /// Reads `64M` and the like.
 ///
 /// - Throws: ``Failure`` with code `invalid`.

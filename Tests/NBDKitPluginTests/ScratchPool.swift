@@ -12,7 +12,7 @@ final class ScratchPool {
   let legs: [FilePath]
 
   /// Makes a mirrored pool with one volume, `data`.
-  init(legs count: Int = 2, size: Int = 64 << 20, volume extents: Int = 32) throws {
+  init(legs count: Int = 2, size: Int = 16 << 20, volume extents: Int = 8) throws {
     var template = Array("/var/tmp/quartet-test-XXXXXX".utf8CString)
     try #require(mkdtemp(&template) != nil)
     let directory = FilePath(platformString: template)
@@ -25,6 +25,7 @@ final class ScratchPool {
       return path
     }
     let loop = try AIOLoop()
+    defer { loop.end() }
     let files = try legs.map { try AIOFile($0, on: loop) }
     var random = SystemRandomNumberGenerator()
     let id = (0..<16).map { _ in UInt8.random(in: 0...255) }
@@ -39,6 +40,45 @@ final class ScratchPool {
     let pool: ExtentPool = try loop.value { ExtentPool.create(on: device, id: id, extentSize: 1 << 20, $0) }
     try loop.finish { pool.createVolume(try VolumeName("data"), extents: extents, $0) }
     if let mirror = device as? Mirror { try loop.finish { mirror.close($0) } }
+  }
+
+  /// How many bytes are to be copied when the mirror is opened.
+  func outOfSyncAtOpening() throws -> Int {
+    let loop = try AIOLoop()
+    defer { loop.end() }
+    let files = try legs.map { try AIOFile($0, on: loop) }
+    let mirror: Mirror = try loop.value {
+      Mirror.open(on: files, clock: loop, random: { .random(in: 1 ... .max) }, $0)
+    }
+    let count = mirror.outOfSync
+    try loop.finish { mirror.close($0) }
+    return count
+  }
+
+  /// What libnbd's own client finds at an export.
+  func info(_ server: Server, _ export: String) throws -> String {
+    let pipe = try #require(popen("nbdinfo 'nbd+unix:///\(export)?socket=\(server.socket)' 2>&1", "r"))
+    defer { pclose(pipe) }
+    var bytes = [UInt8](repeating: 0, count: 64 << 10)
+    let count = fread(&bytes, 1, bytes.count, pipe)
+    return String(decoding: bytes.prefix(count), as: UTF8.self)
+  }
+
+  /// Opens the mirror as after any crash, waits until it is in sync, and compares its legs.
+  func differences() throws -> [Range<Int>] {
+    guard legs.count > 1 else { return [] }
+    let loop = try AIOLoop()
+    defer { loop.end() }
+    let files = try legs.map { try AIOFile($0, on: loop) }
+    let mirror: Mirror = try loop.value {
+      Mirror.open(on: files, clock: loop, random: { .random(in: 1 ... .max) }, $0)
+    }
+    let limit = loop.schedule(after: .seconds(60)) { Issue.record("the resync does not end") }
+    try loop.run { mirror.isInSync }
+    limit.cancel()
+    let found: [Range<Int>] = try loop.value { mirror.verify($0) }
+    try loop.finish { mirror.close($0) }
+    return found
   }
 
   deinit {

@@ -14,8 +14,15 @@ enum ImportTable {
     "ExtentPool": ["BlockEngine", "HostInterface"],
     "BlockSimulation": ["BlockEngine", "HostInterface"],
     "LinuxBlockDevices": ["BlockEngine", "CLibAIO", "HostInterface"],
+    "EmbeddedPool": [
+      "BlockEngine", "ExtentPool", "HostInterface", "LinuxBlockDevices", "NBDClient",
+      "ReplicatedVolume", "FoundationEssentials",
+    ],
+    "NBDKitPlugin": [
+      "BlockEngine", "CNBDKit", "EmbeddedPool", "ExtentPool", "HostInterface", "LinuxBlockDevices",
+      "LinuxHost", "ReplicatedVolume",
+    ],
     "NBDClient": ["BlockEngine", "CLibNBD", "HostInterface", "LinuxBlockDevices"],
-    "NBDKitPlugin": ["BlockEngine", "CNBDKit", "ExtentPool", "HostInterface", "LinuxBlockDevices"],
     "simulate": ["BlockEngine", "BlockSimulation"],
     "TargetCore": ["HostInterface"],
     "StateFile": ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", "CYaml"],
@@ -25,7 +32,8 @@ enum ImportTable {
     ],
     "TargetBackendTesting": ["HostInterface", "TargetCore", "Simulation", "HostRecording", "Quartet"],
     "quartet": [
-      "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Quartet", "LinuxHost",
+      "BlockEngine", "EmbeddedPool", "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile",
+      "Quartet", "LinuxHost",
       "ArgumentParser", "Logging",
       "FoundationEssentials",
     ],
