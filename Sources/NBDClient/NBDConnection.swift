@@ -31,16 +31,12 @@ final class NBDConnection {
   private var connectTimer: ScheduledCall?
 
   private var lastNumber = 0
-  /// What the server may still be doing, whether somebody waits for it or not.
-  private var outstanding: Set<Int> = []
   private weak var waiting: WaitingRequests?
   /// What libnbd has told and nobody heard yet, with the error number.
   private var answered: [(NBDRequest, Int32)] = []
   private var isAnsweringSoon = false
   private var whenOver: [(Failure?) -> Void] = []
   private var endTimer: ScheduledCall?
-  /// Why requests may still be done although the connection is closed; nil when none are.
-  private var unfinished: Failure?
 
   init(_ name: String, on loop: AIOLoop, answerLimit: Duration) throws {
     self.name = name
@@ -90,7 +86,6 @@ final class NBDConnection {
     }
     lastNumber += 1
     let entry = NBDRequest(lastNumber, request, of: self)
-    outstanding.insert(entry.number)
     let waiting = waiting ?? beginWaiting()
     waiting.add(entry.number, at: loop.now, completion)
     let flags: UInt32 = fua ? LIBNBD_CMD_FLAG_FUA : 0
@@ -110,7 +105,6 @@ final class NBDConnection {
       }
     if cookie < 0, !handle.isDead {
       let (number, text) = handle.lastError
-      outstanding.remove(entry.number)
       let completion = waiting.take(entry.number)
       let failure = entry.failure(number == 0 ? EIO : number, of: name, answer: text)
       loop.schedule(after: .zero) { completion?(failure) }
@@ -194,7 +188,6 @@ final class NBDConnection {
     let answers = answered
     answered = []
     for (request, error) in answers {
-      outstanding.remove(request.number)
       guard let completion = waiting?.take(request.number) else { continue }
       if error == 0 { request.deliver() }
       completion(error == 0 ? nil : request.failure(error, of: name))
@@ -238,15 +231,18 @@ final class NBDConnection {
     lookup = nil
     watch?.cancel()
     watch = nil
-    for (request, _) in answered { outstanding.remove(request.number) }
-    if !outstanding.isEmpty, failure.code != .unavailable { unfinished = failure }
     handle = nil
     tell(failure)
     whenOpen?(failure)
+    isOver(nil)
+  }
+
+  private func isOver(_ failure: Failure?) {
     endTimer?.cancel()
-    let whenOver = self.whenOver
-    self.whenOver = []
-    for body in whenOver { body(unfinished) }
+    endTimer = nil
+    let bodies = whenOver
+    whenOver = []
+    for body in bodies { body(failure) }
   }
 
   /// Tells everybody who waits, in the order of their requests, except who is about to get an answer.
@@ -262,33 +258,38 @@ final class NBDConnection {
 
   /// Asks the server to finish what it has (NBD_CMD_DISC), and waits for its end of the connection.
   ///
-  /// - Parameter completion: Called with nil when nothing that was sent can be done later any more.
+  /// A server that hangs has in its socket what it has not read yet, and may do it later: the connection stays, so that
+  /// this can be called again. One that is gone in any other way has nothing to come: nbdkit and qemu-nbd finish what they
+  /// have before they close, a program that died cannot, and a network that is down keeps no requests.
+  ///
+  /// - Parameter completion: Called with nil when the connection is gone.
   func end(atMost limit: Duration, _ completion: @escaping (Failure?) -> Void) {
     guard let handle, !isConnecting else {
       if isConnecting { lose(closed) }
-      return completion(unfinished)
+      return completion(nil)
     }
     onLoss = nil
     whenOver.append(completion)
     guard endTimer == nil else { return }
     if loss == nil { state = .lost(closed) }
     endTimer = loop.schedule(after: limit) { [self] in
-      lose(Failure(.timedOut, name, "the NBD server did not end the connection for \(limit)"))
+      isOver(
+        Failure(
+          .timedOut, name, "the NBD server did not end the connection for \(limit), and may still write",
+          remedy: "see to it that the server goes on, or is ended"))
     }
+    // The second time this is refused, and does no harm.
     _ = handle.library.nbd_aio_disconnect(handle.pointer, 0)
     settle()
   }
 
   /// Why an open connection was lost.
-  ///
-  /// Its code is `unavailable` when the server ended it. Then it does nothing any more for this connection: nbdkit and
-  /// qemu-nbd finish what they have before, and a program that died cannot.
   private func lost(_ handle: NBDHandle) -> Failure {
     if handle.isClosed, loss != nil { return closed }
     let (number, text) = handle.lastError
     let isItsEnd =
       handle.isClosed || [ECONNRESET, EPIPE].contains(number) || text.contains("disconnected unexpectedly")
-      || text.contains("terminated")
+      || text.contains("gnutls_record")
     if isItsEnd {
       return Failure(
         .unavailable, name, "the NBD server ended the connection", answer: handle.isClosed ? nil : text,

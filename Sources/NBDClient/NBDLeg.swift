@@ -19,6 +19,9 @@ package struct NBDLegOptions {
 
   /// The ordinary options.
   package init() {}
+
+  /// Options that suit a mirror with this stall limit.
+  package init(stallLimit: Duration) { answerLimit = stallLimit * 4 / 5 }
 }
 
 /// An export of an NBD server, mostly on another machine, as a block device, by libnbd.
@@ -169,8 +172,8 @@ package final class NBDLeg: BlockDevice {
   ///
   /// - Parameters:
   ///   - limit: How long to wait for the server.
-  ///   - completion: Called with nil when the server does nothing any more for this connection; with why that is not
-  ///     known else, ``Failure/Code/timedOut`` when it did not answer. The connection is closed then.
+  ///   - completion: Called with nil when the connection is gone; with ``Failure/Code/timedOut`` when the server has not
+  ///     ended it. Then it stays, so that this can be called again.
   package func end(atMost limit: Duration, _ completion: @escaping (Failure?) -> Void) {
     connection.end(atMost: limit, completion)
   }

@@ -95,6 +95,11 @@ import Testing
     let refused = #expect(throws: Failure.self) { _ = try loop.connect(server.uri, options) }
     #expect(refused?.code == .timedOut)
     #expect(refused?.problem.contains("did not take the connection") == true)
+    server.goOn()
+    try loop.finish { leg.end(atMost: .seconds(5), $0) }
+    // What was written late is there before anybody else writes.
+    let next = try loop.connect(server.uri)
+    #expect(try loop.bytes(0..<4096, of: next) == pattern(7, 4096))
   }
 
   @Test func aLegThatDiesUnderLoadComesBackByTheBitmapAlone() throws {
