@@ -137,6 +137,12 @@ let package = Package(
     tests("ExtentPoolTests", ["BlockEngine", "BlockSimulation", "ExtentPool", "HostInterface"]),
     tests("LinuxBlockDevicesTests", ["BlockEngine", "HostInterface", "LinuxBlockDevices", system]),
     tests(
+      "EmbeddedPoolTests",
+      [
+        "BlockEngine", "EmbeddedPool", "HostInterface", "LinuxBlockDevices", "LinuxHost",
+        "ReplicatedVolume", "Simulation", system,
+      ]),
+    tests(
       "NBDKitPluginTests", ["BlockEngine", "ExtentPool", "HostInterface", "LinuxBlockDevices", system]),
     tests("NBDClientTests", ["BlockEngine", "HostInterface", "LinuxBlockDevices", "NBDClient", system]),
     tests("TargetCoreTests", ["HostInterface", "TargetCore"]),

@@ -40,7 +40,7 @@ extension VolumeChangeOptions {
   /// - Returns: False when the pool is not an embedded one, so that LVM has to do it.
   func performEmbedded(
     _ common: VolumeOptions, on pool: PoolName, _ request: PoolRequest, _ change: String,
-    removes: Bool = false, missingLegs: Bool = false
+    removes: Bool = false
   ) async throws -> Bool {
     guard let description = try common.embedded.description(of: pool) else { return false }
     if dryRun {

@@ -19,8 +19,14 @@ struct VolumeChangeOptions: ParsableArguments {
 
   @Option(help: "How many seconds to wait for another quartet.") var lockWait = 30
 
+  @Flag(help: "Use an embedded pool although a leg is missing that may have newer data; it is behind then.")
+  var missingLegs = false
+
   /// Makes changes and prints what was done.
   func perform(_ common: VolumeOptions, _ changes: [VolumeChange]) async throws {
+    guard !missingLegs else {
+      throw Failure(.unsupported, "--missing-legs", "is for embedded pools", remedy: "leave it away")
+    }
     var options = VolumeDriver.Options()
     options.dryRun = dryRun
     options.lockLimit = .seconds(max(0, min(lockWait, 86_400)))
