@@ -55,6 +55,7 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CLibAIO", providers: [.apt(["libaio-dev"]), .yum(["libaio-devel"])]),
+    .systemLibrary(name: "CLibNBD", providers: [.apt(["libnbd-dev"]), .yum(["libnbd-devel"])]),
     // Only headers: nbdkit itself has the functions, when it loads the plugin.
     .systemLibrary(name: "CNBDKit", providers: [.apt(["nbdkit-plugin-dev"]), .yum(["nbdkit-devel"])]),
     // Without pkgConfig, which would link them: they are loaded when they are needed.
@@ -78,7 +79,11 @@ let package = Package(
     library("LinuxBlockDevices", ["BlockEngine", "CLibAIO", "HostInterface", system]),
     library(
       "EmbeddedPool",
-      ["BlockEngine", "ExtentPool", "HostInterface", "LinuxBlockDevices", "ReplicatedVolume", system]),
+      [
+        "BlockEngine", "ExtentPool", "HostInterface", "LinuxBlockDevices", "NBDClient", "ReplicatedVolume",
+        system,
+      ]),
+    library("NBDClient", ["BlockEngine", "CLibNBD", "HostInterface", "LinuxBlockDevices", system]),
     .target(
       name: "NBDKitPlugin",
       dependencies: [
@@ -151,6 +156,7 @@ let package = Package(
         "BlockEngine", "EmbeddedPool", "HostInterface", "LinuxBlockDevices", "LinuxHost",
         "ReplicatedVolume", "Simulation", system,
       ]),
+    tests("NBDClientTests", ["BlockEngine", "HostInterface", "LinuxBlockDevices", "NBDClient", system]),
     tests("TargetCoreTests", ["HostInterface", "TargetCore"]),
     tests(
       "StateFileTests", ["HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Yams", system]),

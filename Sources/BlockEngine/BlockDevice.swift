@@ -73,6 +73,8 @@ package protocol BlockDevice: AnyObject {
   var size: Int { get }
   /// What offsets and lengths are multiples of; a power of two, at least 512.
   var logicalBlockSize: Int { get }
+  /// Whether it is behind a network: then others are read from first.
+  var isRemote: Bool { get }
 
   /// Starts a request.
   ///
@@ -84,6 +86,8 @@ package protocol BlockDevice: AnyObject {
 }
 
 extension BlockDevice {
+  package var isRemote: Bool { false }
+
   /// What is wrong with a request by its range alone.
   package func refusal(of request: BlockRequest) -> Failure? {
     guard let range = request.range else {

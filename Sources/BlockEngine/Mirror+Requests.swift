@@ -21,7 +21,7 @@ extension Mirror {
   }
 
   private func read(_ request: BlockRequest, _ completion: @escaping (Failure?) -> Void) {
-    guard let leg = upToDate.first else { return completion(failure ?? noLeg) }
+    guard let leg = source else { return completion(failure ?? noLeg) }
     send(request, to: leg) { [self] isDone in
       if isDone { completion(nil) } else { read(request, completion) }
     }

@@ -78,7 +78,7 @@ extension Mirror {
   }
 
   private func copy(_ run: Range<Int>, _ pass: ResyncPass, _ completion: @escaping (Bool) -> Void) {
-    guard isCurrent(pass), let source = upToDate.first else { return completion(false) }
+    guard isCurrent(pass), let source else { return completion(false) }
     let buffer = BlockBuffer(count: run.count * LegLayout.block)
     let offset = run.lowerBound * LegLayout.block
     send(.read(offset: offset, buffer), to: source) { [self] isDone in

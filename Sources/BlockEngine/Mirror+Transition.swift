@@ -43,6 +43,11 @@ extension Mirror {
     }
   }
 
+  /// The device of a leg that was dropped; nil when there is none of this name.
+  package func droppedDevice(named device: String) -> (any BlockDevice)? {
+    legs.compactMap { $0 }.first { $0.device.name == device && !$0.isConnected }?.device
+  }
+
   /// Lets go of the device of a leg that was dropped, so that it can be opened anew; what it still had in flight has no
   /// effect on the mirror.
   ///

@@ -82,6 +82,11 @@ package final class Mirror: BlockDevice {
 
   var connected: [MirrorLeg] { legs.compactMap { $0 }.filter(\.isConnected) }
   var upToDate: [MirrorLeg] { legs.compactMap { $0 }.filter { $0.state == .upToDate } }
+  /// The leg to read from: one that is up to date, of this machine if possible.
+  var source: MirrorLeg? {
+    let candidates = upToDate
+    return candidates.first { !$0.device.isRemote } ?? candidates.first
+  }
   /// Whether every leg that the mirror has is connected.
   var isWhole: Bool { connected.count == legs.count }
 

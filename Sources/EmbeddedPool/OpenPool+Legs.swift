@@ -1,5 +1,6 @@
 import BlockEngine
 import HostInterface
+import NBDClient
 import ReplicatedVolume
 
 /// Legs that come and go.
@@ -15,6 +16,7 @@ extension OpenPool {
     if mirror.legReports.contains(where: { $0.device == text && [.upToDate, .syncing].contains($0.status) }) {
       return completion(.done(changed: false))
     }
+    if case .nbd(let uri) = address { return attach(uri, to: mirror, discard: discard, completion) }
     // The device that the leg was before holds its lock until what it had in flight is over.
     let isReleased = mirror.release(deviceNamed: text)
     open(address, until: isReleased ? loop.now + .seconds(description.stallSeconds ?? 10) : loop.now) {
@@ -42,13 +44,38 @@ extension OpenPool {
     }
   }
 
+  /// Connects a leg anew, once its server does nothing any more for an earlier connection.
+  private func attach(
+    _ uri: String, to mirror: Mirror, discard: Bool, _ completion: @escaping (PoolAnswer) -> Void
+  ) {
+    let options = NBDLegOptions(stallLimit: Self.stallLimit(description))
+    func connect(_ failure: Failure?) {
+      if let failure { return completion(.failed(failure)) }
+      mirror.release(deviceNamed: uri)
+      NBDLeg.connect(uri, on: loop, options: options) { result in
+        switch result {
+        case .failure(let failure): completion(.failed(failure))
+        case .success(let leg):
+          mirror.attach(leg, discard: discard) { failure in
+            completion(failure.map(PoolAnswer.failed) ?? .done(changed: true))
+          }
+        }
+      }
+    }
+    guard let former = mirror.droppedDevice(named: uri) as? NBDLeg else { return connect(nil) }
+    former.end(atMost: options.connectLimit, connect)
+  }
+
   func detachLeg(_ text: String, _ completion: @escaping (PoolAnswer) -> Void) throws {
     guard let mirror else { throw noMirror }
     _ = try known(text)
     guard
       mirror.legReports.contains(where: { $0.device == text && [.upToDate, .syncing].contains($0.status) })
     else { return completion(.done(changed: false)) }
-    mirror.detach(deviceNamed: text) { failure in
+    mirror.detach(deviceNamed: text) { [self] failure in
+      if let leg = mirror.droppedDevice(named: text) as? NBDLeg {
+        leg.end(atMost: Self.stallLimit(description)) { _ in }
+      }
       completion(failure.map(PoolAnswer.failed) ?? .done(changed: true))
     }
   }

@@ -54,7 +54,7 @@ package final class OpenPool {
   ) throws -> OpenPool {
     try refuseIncomplete(description)
     let events = EventLog(options.onEvent)
-    let legs = try PoolLegs(description.legs, on: loop)
+    let legs = try PoolLegs(description.legs, on: loop, stallLimit: stallLimit(description))
     var problems: [LegAddress: Failure] = [:]
     for (address, problem) in zip(description.legs, legs.problems) { problems[address] = problem }
     var mirror: Mirror?
@@ -112,13 +112,17 @@ package final class OpenPool {
     }
   }
 
+  static func stallLimit(_ description: PoolDescription) -> Duration {
+    description.stallSeconds.map { .seconds($0) } ?? MirrorOptions().stallLimit
+  }
+
   static func mirrorOptions(
     _ description: PoolDescription, _ options: Options, _ events: EventLog
   ) -> MirrorOptions {
     var chosen = MirrorOptions()
     chosen.allowsMissingLegs = options.allowsMissingLegs
     chosen.resyncRate = description.resyncRate
-    if let seconds = description.stallSeconds { chosen.stallLimit = .seconds(seconds) }
+    chosen.stallLimit = stallLimit(description)
     chosen.onEvent = events.add
     return chosen
   }

@@ -1,6 +1,7 @@
 import BlockEngine
 import HostInterface
 import LinuxBlockDevices
+import NBDClient
 import ReplicatedVolume
 import SystemPackage
 
@@ -14,12 +15,14 @@ struct PoolLegs {
   /// Opens every leg.
   ///
   /// - Throws: ``Failure`` when one is in use elsewhere, or none can be opened: then the pool is not to be touched.
-  init(_ addresses: [LegAddress], on loop: AIOLoop) throws {
+  init(
+    _ addresses: [LegAddress], on loop: AIOLoop, stallLimit: Duration = MirrorOptions().stallLimit
+  ) throws {
     var devices: [(any BlockDevice)?] = []
     var problems: [Failure?] = []
     for address in addresses {
       do {
-        devices.append(try Self.open(address, on: loop))
+        devices.append(try Self.open(address, on: loop, stallLimit: stallLimit))
         problems.append(nil)
       } catch let failure as Failure {
         if failure.code == .inUse { throw failure }
@@ -32,12 +35,19 @@ struct PoolLegs {
     self.problems = problems
   }
 
-  /// Opens one leg.
-  static func open(_ address: LegAddress, on loop: AIOLoop) throws -> any BlockDevice {
+  /// Opens one leg; the loop is run meanwhile, so that nobody may be called from it.
+  static func open(
+    _ address: LegAddress, on loop: AIOLoop, stallLimit: Duration = MirrorOptions().stallLimit
+  ) throws -> any BlockDevice {
     switch address {
     case .path(let path): return try AIOFile(FilePath(path), on: loop)
     case .nbd(let uri):
-      throw Failure(.unsupported, "leg \(uri)", "legs behind NBD are not part of this version")
+      let options = NBDLegOptions(stallLimit: stallLimit)
+      let connected: Result<NBDLeg, Failure> = try loop.finish("leg \(uri)", limit: options.connectLimit * 2)
+      {
+        NBDLeg.connect(uri, on: loop, options: options, $0)
+      }
+      return try connected.get()
     }
   }
 }

@@ -25,7 +25,7 @@ package final class DescriptorWatch {
     didSet { if events != oldValue { update() } }
   }
 
-  private let loop: AIOLoop
+  private weak var loop: AIOLoop?
   private let descriptor: Int32
   /// Nil once it is cancelled.
   private var body: ((PollEvents) -> Void)?
@@ -50,8 +50,11 @@ package final class DescriptorWatch {
 
   private func update() {
     // The answer to a cancelled request comes soon, and begins the next one.
-    if let request { return loop.cancel(request) }
-    guard body != nil, !events.isEmpty else { return }
+    if let request {
+      loop?.cancel(request)
+      return
+    }
+    guard let loop, body != nil, !events.isEmpty else { return }
     let (descriptor, events) = (descriptor, events)
     request = loop.submit({ io_prep_poll($0, descriptor, events.rawValue) }) { [self] answer in
       request = nil

@@ -16,13 +16,14 @@ enum ImportTable {
     "BlockSimulation": ["BlockEngine", "HostInterface"],
     "LinuxBlockDevices": ["BlockEngine", "CLibAIO", "HostInterface"],
     "EmbeddedPool": [
-      "BlockEngine", "ExtentPool", "HostInterface", "LinuxBlockDevices", "ReplicatedVolume",
-      "FoundationEssentials",
+      "BlockEngine", "ExtentPool", "HostInterface", "LinuxBlockDevices", "NBDClient",
+      "ReplicatedVolume", "FoundationEssentials",
     ],
     "NBDKitPlugin": [
       "BlockEngine", "CNBDKit", "EmbeddedPool", "ExtentPool", "HostInterface", "LinuxBlockDevices",
       "LinuxHost", "ReplicatedVolume",
     ],
+    "NBDClient": ["BlockEngine", "CLibNBD", "HostInterface", "LinuxBlockDevices"],
     "simulate": ["BlockEngine", "BlockSimulation"],
     "TargetCore": ["HostInterface"],
     "StateFile": ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", "CYaml"],

@@ -7,7 +7,9 @@ public enum LegAddress: Sendable, Hashable, Comparable, CustomStringConvertible 
   /// An NBD server's export, by its URI (NBD URI specification, github.com/NetworkBlockDevice/nbd, doc/uri.md).
   case nbd(String)
 
-  private static let schemes = ["nbd://", "nbds://", "nbd+unix://", "nbds+unix://", "nbd+vsock://"]
+  private static let schemes = [
+    "nbd://", "nbds://", "nbd+unix://", "nbds+unix://", "nbd+vsock://", "nbds+vsock://",
+  ]
 
   /// Reads an address as it stands on a command line or in a description.
   ///
@@ -21,7 +23,14 @@ public enum LegAddress: Sendable, Hashable, Comparable, CustomStringConvertible 
       throw refuse("has a control character")
     }
     guard text.utf8.count <= 1024 else { throw refuse("is longer than 1024 bytes") }
-    if Self.schemes.contains(where: text.hasPrefix) {
+    if let scheme = Self.schemes.first(where: text.hasPrefix) {
+      // USER:PASSWORD@HOST; it would stand in the description, in messages and in arguments.
+      let authority = text.dropFirst(scheme.count).prefix { $0 != "/" && $0 != "?" }
+      if let end = authority.lastIndex(of: "@"), authority[..<end].contains(":") {
+        throw Failure(
+          .invalid, "leg", "has an NBD URI with a password in it",
+          remedy: "put the key into a file, and name that by tls-psk-file= or tls-certificates=")
+      }
       self = .nbd(text)
       return
     }
