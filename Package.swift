@@ -44,6 +44,7 @@ let package = Package(
       name: "TargetBackendTesting",
       targets: ["TargetBackendTesting", "Simulation", "HostRecording"] + backends.map { "\($0)Simulator" }),
     .executable(name: "quartet", targets: ["quartet-cli"]),
+    .library(name: "nbdkit-quartet-plugin", type: .dynamic, targets: ["NBDKitPlugin"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -54,6 +55,8 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CLibAIO", providers: [.apt(["libaio-dev"]), .yum(["libaio-devel"])]),
+    // Only headers: nbdkit itself has the functions, when it loads the plugin.
+    .systemLibrary(name: "CNBDKit", providers: [.apt(["nbdkit-plugin-dev"]), .yum(["nbdkit-devel"])]),
     // Without pkgConfig, which would link them: they are loaded when they are needed.
     .systemLibrary(name: "CLibUdev", providers: [.apt(["libudev-dev"]), .yum(["systemd-devel"])]),
     .systemLibrary(name: "CLibKmod", providers: [.apt(["libkmod-dev"]), .yum(["kmod-devel"])]),
@@ -72,6 +75,9 @@ let package = Package(
     library("ExtentPool", ["BlockEngine", "HostInterface"]),
     library("BlockSimulation", ["BlockEngine", "HostInterface"]),
     library("LinuxBlockDevices", ["BlockEngine", "CLibAIO", "HostInterface", system]),
+    library(
+      "NBDKitPlugin",
+      ["BlockEngine", "CNBDKit", "ExtentPool", "HostInterface", "LinuxBlockDevices", system]),
     library("TargetCore", ["HostInterface"]),
     .target(
       name: "StateFile", dependencies: ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", system],
@@ -115,6 +121,8 @@ let package = Package(
     tests("BlockEngineTests", ["BlockEngine", "BlockSimulation", "HostInterface"]),
     tests("ExtentPoolTests", ["BlockEngine", "BlockSimulation", "ExtentPool", "HostInterface"]),
     tests("LinuxBlockDevicesTests", ["BlockEngine", "HostInterface", "LinuxBlockDevices", system]),
+    tests(
+      "NBDKitPluginTests", ["BlockEngine", "ExtentPool", "HostInterface", "LinuxBlockDevices", system]),
     tests("TargetCoreTests", ["HostInterface", "TargetCore"]),
     tests("StateFileTests", ["HostInterface", "TargetCore", "StateFile", "Yams", system]),
     tests(

@@ -1,5 +1,6 @@
 #include <libaio.h>
 #include <linux/falloc.h>
+#include <sys/eventfd.h>
 #include <sys/types.h>
 
 /* What the C library declares only with _GNU_SOURCE, which a module of Swift does not have. */

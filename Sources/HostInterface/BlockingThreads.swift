@@ -80,25 +80,3 @@ package final class BlockingThreads: TaskExecutor {
     }
   }
 }
-
-/// A counting semaphore of the C library.
-private final class Semaphore: Sendable {
-  // Sound: sem_t is allocated once, never moved, and made for use by several threads.
-  private nonisolated(unsafe) let raw: UnsafeMutablePointer<sem_t>
-
-  init() {
-    raw = .allocate(capacity: 1)
-    sem_init(raw, 0, 0)
-  }
-
-  deinit {
-    sem_destroy(raw)
-    raw.deallocate()
-  }
-
-  func signal() { sem_post(raw) }
-
-  func wait() {
-    while sem_wait(raw) != 0 {}
-  }
-}

@@ -10,6 +10,8 @@ import SystemPackage
 package final class AIOLoop: EngineClock {
   /// What the kernel did: the number of bytes, or a negative error number.
   typealias Answer = (Int) -> Void
+  /// A request that was submitted and is not answered.
+  typealias RequestID = Int
 
   private let depth: Int
   private var context: io_context_t?
@@ -21,7 +23,10 @@ package final class AIOLoop: EngineClock {
   /// Prepared and not yet taken by the kernel.
   private var batch: [UnsafeMutablePointer<iocb>?] = []
   /// What waits for a free block.
-  private var waiting: [(prepare: (UnsafeMutablePointer<iocb>) -> Void, answer: Answer)] = []
+  private var waiting: [(id: RequestID, prepare: (UnsafeMutablePointer<iocb>) -> Void, answer: Answer)] = []
+  /// By slot, the number of the request that it holds.
+  private var requests: [RequestID]
+  private var lastRequest = 0
   private var inKernel = 0
   private var timers = TimerQueue()
 
@@ -36,6 +41,7 @@ package final class AIOLoop: EngineClock {
     events.initialize(repeating: io_event(), count: depth)
     free = Array((0..<depth).reversed())
     answers = Array(repeating: nil, count: depth)
+    requests = Array(repeating: 0, count: depth)
     var made: io_context_t?
     let result = io_setup(Int32(depth), &made)
     context = made
@@ -46,9 +52,19 @@ package final class AIOLoop: EngineClock {
     }
   }
 
-  deinit {
+  /// Gives up whatever was submitted or scheduled, so that nothing refers to the loop any more.
+  func end() {
     // Waits for what the kernel still has, so that no buffer is written to later.
     if let context { io_destroy(context) }
+    context = nil
+    batch = []
+    waiting = []
+    answers = Array(repeating: nil, count: depth)
+    timers.removeAll()
+  }
+
+  deinit {
+    end()
     blocks.deallocate()
     events.deallocate()
   }
@@ -67,13 +83,47 @@ package final class AIOLoop: EngineClock {
   }
 
   /// Prepares a request for the next call into the kernel.
-  func submit(_ prepare: @escaping (UnsafeMutablePointer<iocb>) -> Void, _ answer: @escaping Answer) {
-    guard let slot = free.popLast() else { return waiting.append((prepare, answer)) }
+  @discardableResult
+  func submit(
+    _ prepare: @escaping (UnsafeMutablePointer<iocb>) -> Void, _ answer: @escaping Answer
+  ) -> RequestID {
+    lastRequest += 1
+    submit(lastRequest, prepare, answer)
+    return lastRequest
+  }
+
+  private func submit(
+    _ id: RequestID, _ prepare: @escaping (UnsafeMutablePointer<iocb>) -> Void, _ answer: @escaping Answer
+  ) {
+    guard let slot = free.popLast() else { return waiting.append((id, prepare, answer)) }
     let block = blocks + slot
     prepare(block)
     block.pointee.data = UnsafeMutableRawPointer(bitPattern: slot + 1)
     answers[slot] = answer
+    requests[slot] = id
     batch.append(block)
+  }
+
+  /// Lets a request be answered soon, with what it has done; only waiting for a descriptor can be cut short.
+  func cancel(_ id: RequestID) {
+    let answer: Answer
+    if let place = waiting.firstIndex(where: { $0.id == id }) {
+      answer = waiting.remove(at: place).answer
+    } else if let slot = requests.firstIndex(of: id), answers[slot] != nil {
+      guard let place = batch.firstIndex(of: blocks + slot) else {
+        // Its answer comes as any other (io_cancel in the kernel's fs/aio.c), or is there already.
+        var unused = io_event()
+        io_cancel(context, blocks + slot, &unused)
+        return
+      }
+      batch.remove(at: place)
+      let data = blocks[slot].data
+      schedule(after: .zero) { [self] in finish(data, 0) }
+      return
+    } else {
+      return
+    }
+    schedule(after: .zero) { answer(0) }
   }
 
   /// Serves requests and timers until a condition holds.
@@ -81,14 +131,26 @@ package final class AIOLoop: EngineClock {
   /// - Throws: ``Failure`` when there is nothing to wait for any more, or the kernel refuses to take requests.
   package func run(until condition: () -> Bool) throws {
     while !condition() {
-      fireTimers()
-      try submitBatch()
-      if condition() { return }
-      guard inKernel > 0 || timers.next != nil || !batch.isEmpty else {
-        throw Failure(.invalid, "asynchronous I/O", "there is nothing left to wait for")
+      try turn(atMost: .milliseconds(100)) {
+        if condition() { return false }
+        guard inKernel > 0 || timers.next != nil || !batch.isEmpty else {
+          throw Failure(.invalid, "asynchronous I/O", "there is nothing left to wait for")
+        }
+        return true
       }
-      try collect()
     }
+  }
+
+  /// Calls what is due, hands over what is prepared, and answers what is complete.
+  ///
+  /// - Parameters:
+  ///   - limit: How long to wait at most for something to be complete.
+  ///   - mayWait: Whether to wait at all, asked directly before.
+  /// - Throws: ``Failure`` when the kernel does not say what is complete, and what `mayWait` throws.
+  func turn(atMost limit: Duration, if mayWait: () throws -> Bool) throws {
+    fireTimers()
+    submitBatch()
+    try collect(atMost: try mayWait() ? limit : .zero)
   }
 
   private func fireTimers() {
@@ -96,7 +158,7 @@ package final class AIOLoop: EngineClock {
     while let next = timers.next, next <= time { timers.takeFirst()?.call.fire() }
   }
 
-  private func submitBatch() throws {
+  private func submitBatch() {
     while !batch.isEmpty {
       let count = batch.count
       let taken = batch.withUnsafeMutableBufferPointer { io_submit(context, count, $0.baseAddress) }
@@ -114,8 +176,8 @@ package final class AIOLoop: EngineClock {
     }
   }
 
-  private func collect() throws {
-    var limit = Duration.milliseconds(100)
+  private func collect(atMost limit: Duration) throws {
+    var limit = limit
     if let next = timers.next { limit = min(limit, max(.zero, next - now)) }
     let (seconds, attoseconds) = limit.components
     var timeout = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
@@ -136,7 +198,7 @@ package final class AIOLoop: EngineClock {
     free.append(slot)
     if !waiting.isEmpty {
       let next = waiting.removeFirst()
-      submit(next.prepare, next.answer)
+      submit(next.id, next.prepare, next.answer)
     }
     answer?(result)
   }

@@ -14,6 +14,7 @@ enum ImportTable {
     "ExtentPool": ["BlockEngine", "HostInterface"],
     "BlockSimulation": ["BlockEngine", "HostInterface"],
     "LinuxBlockDevices": ["BlockEngine", "CLibAIO", "HostInterface"],
+    "NBDKitPlugin": ["BlockEngine", "CNBDKit", "ExtentPool", "HostInterface", "LinuxBlockDevices"],
     "simulate": ["BlockEngine", "BlockSimulation"],
     "TargetCore": ["HostInterface"],
     "StateFile": ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", "CYaml"],

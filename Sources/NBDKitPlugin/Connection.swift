@@ -1,0 +1,62 @@
+import BlockEngine
+import Glibc
+import HostInterface
+import LinuxBlockDevices
+
+/// A client's connection to a volume. nbdkit calls it from several threads at once.
+final class Connection: Sendable {
+  /// In bytes.
+  let size: Int
+  let logicalBlockSize: Int
+  private let engine: EngineThread<ServedPool>
+  private let volume: Int
+
+  init(_ engine: EngineThread<ServedPool>, volume: Int, size: Int, logicalBlockSize: Int) {
+    (self.engine, self.volume, self.size, self.logicalBlockSize) = (engine, volume, size, logicalBlockSize)
+  }
+
+  /// The connection of a handle.
+  static func of(_ handle: UnsafeMutableRawPointer?) -> Connection? {
+    // Sound: nbdkit gives back what `open` returned, and only until `close`.
+    handle.map { Unmanaged<Connection>.fromOpaque($0).takeUnretainedValue() }
+  }
+
+  func close() { engine.post { [volume] in $0.close(volume) } }
+
+  func read(_ bytes: UnsafeMutableRawBufferPointer, at offset: UInt64) throws {
+    let buffer = RequestBuffer(count: bytes.count)
+    try run { .read(offset: Int(clamping: offset), buffer.block) }
+    bytes.copyMemory(from: UnsafeRawBufferPointer(buffer.block.bytes))
+  }
+
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64, durable: Bool) throws {
+    let buffer = RequestBuffer(count: bytes.count)
+    buffer.block.bytes.copyMemory(from: bytes)
+    try run { .write(offset: Int(clamping: offset), buffer.block, durable: durable) }
+  }
+
+  func flush() throws { try run { .flush } }
+
+  func discard(_ count: Int, at offset: UInt64, durable: Bool) throws {
+    try run { .discard(offset: Int(clamping: offset), count: count) }
+    if durable { try flush() }
+  }
+
+  func writeZeroes(_ count: Int, at offset: UInt64, durable: Bool) throws {
+    try run { .writeZeroes(offset: Int(clamping: offset), count: count, durable: durable) }
+  }
+
+  private func run(_ request: @escaping @Sendable () -> BlockRequest) throws {
+    let _: Void = try engine.answer { [volume] pool, answer in
+      pool.submit(request(), to: volume) { answer($0.map(Result.failure) ?? .success(())) }
+    }
+  }
+}
+
+/// The memory of one request.
+///
+/// Sound: whoever made the request touches it before it is handed over and after the answer, the engine in between.
+private final class RequestBuffer: @unchecked Sendable {
+  let block: BlockBuffer
+  init(count: Int) { block = BlockBuffer(count: count) }
+}

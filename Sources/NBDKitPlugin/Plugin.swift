@@ -1,0 +1,64 @@
+import ExtentPool
+import HostInterface
+import LinuxBlockDevices
+import Synchronization
+
+/// The plugin in its one process: its parameters, and the engine once it runs.
+final class Plugin: Sendable {
+  static let shared = Plugin()
+
+  private struct State: Sendable {
+    var parameters = Parameters()
+    var engine: EngineThread<ServedPool>?
+  }
+
+  private let state = Mutex(State())
+
+  func set(_ key: String, to value: String) throws {
+    try state.withLock { try $0.parameters.set(key, to: value) }
+  }
+
+  func checkParameters() throws { try state.withLock { try $0.parameters.check() } }
+
+  /// Opens the pool; threads, and contexts of asynchronous I/O, do not survive nbdkit's fork, so it comes after that.
+  func start() throws {
+    let parameters = state.withLock { $0.parameters }
+    let engine = try EngineThread { try ServedPool(legs: parameters.legs, on: $0) }
+    state.withLock { $0.engine = engine }
+    ServiceManager.notify("READY=1")
+  }
+
+  /// Closes the pool: nbdkit has finished every request.
+  func stop() {
+    guard let engine = state.withLock({ $0.engine }) else { return }
+    ServiceManager.notify("STOPPING=1")
+    _ = status {
+      let _: Void = try engine.answer { pool, answer in
+        pool.close { answer($0.map(Result.failure) ?? .success(())) }
+      }
+    }
+    engine.end()
+  }
+
+  func exportNames() throws -> [String] {
+    try running().answer { pool, answer in answer(.success(pool.pool.volumeNames.map(\.description))) }
+  }
+
+  func open(_ name: String) throws -> Connection {
+    let engine = try running()
+    let name = try VolumeName(name)
+    let opened: (number: Int, size: Int, logicalBlockSize: Int) = try engine.answer { pool, answer in
+      answer(
+        Result { try pool.open(name) }.mapError { $0 as? Failure ?? Failure(.invalid, "volume", "\($0)") })
+    }
+    return Connection(
+      engine, volume: opened.number, size: opened.size, logicalBlockSize: opened.logicalBlockSize)
+  }
+
+  private func running() throws -> EngineThread<ServedPool> {
+    guard let engine = state.withLock({ $0.engine }) else {
+      throw Failure(.unavailable, "pool", "it is not open")
+    }
+    return engine
+  }
+}
