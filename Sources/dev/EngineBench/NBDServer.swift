@@ -14,10 +14,9 @@ final class NBDServer {
       ["nbdkit", "--foreground", "--exit-with-parent", "--unix", socket] + plugin,
       output: directory.appending("nbdkit.log").string)
     // Ten seconds at most.
-    for _ in 0..<1000 {
-      var status = stat()
-      if stat(socket, &status) == 0 { return }
-      usleep(10_000)
+    for _ in 0..<200 {
+      if (try? Child.run(["nbdinfo", "--size", uri])) != nil { return }
+      usleep(50_000)
     }
     child.kill()
     throw Failure(.timedOut, "nbdkit", "does not serve", remedy: "see \(directory)/nbdkit.log")
