@@ -9,7 +9,7 @@ PACKAGES = git g++ pkg-config libaio-dev libudev-dev libkmod-dev \
   open-iscsi e2fsprogs sg3-utils targetcli-fb python3-rtslib-fb dbus-daemon \
   drbd-utils lvm2 nbdkit nbdkit-plugin-dev libnbd-bin fio
 # Tests of commands, daemons and guests have limits of time: each of these modules runs by itself.
-APART = LinuxHostTests|CLITests|STGTTests|VMTests
+APART = LinuxHostTests|NBDKitPluginTests|CLITests|STGTTests|VMTests
 SEED ?= 1
 COUNT ?= 520
 TEST = $(SWIFT) test --skip-build --disable-xctest
@@ -20,15 +20,17 @@ STATIC = .build/static-libraries
 LINK = -Xlinker -no-pie -Xlinker -L$(STATIC)
 RELEASE = -c release --static-swift-stdlib --disable-local-rpath $(LINK)
 
-.PHONY: help deps swift build demo check check-fast fuzz simulate lint bench release install clean
+.PHONY: help deps swift build demo check check-fast fuzz simulate sanitize crash lint bench release install clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo 'make demo        export a disk with tgt, reach it with real initiators, take it down'
+	@echo 'make demo        mirror a volume, export it with tgt, write to it while a disk fails, repair, take it down'
 	@echo 'make check       everything that must pass: build, format, all tests'
 	@echo 'make check-fast  format and the tests that need no daemon'
 	@echo 'make fuzz        some millions of damaged inputs to everything that is parsed'
 	@echo 'make simulate SEED= COUNT=  the mirror over simulated disks, which crash'
+	@echo 'make sanitize    the engine under the sanitizers of threads and addresses'
+	@echo 'make crash       the server of volumes killed under load, many times'
 	@echo 'make bench       time and system calls, as ratios to peers'
 	@echo 'make install     a static release build into DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
 	@echo 'make build       a debug build; make deps: the Debian packages; make clean'
@@ -47,6 +49,7 @@ build: deps
 
 demo: deps
 	$(SWIFT) build --product quartet
+	$(SWIFT) build --product nbdkit-quartet-plugin
 	$(SWIFT) run dev demo
 
 lint: swift
@@ -69,8 +72,22 @@ simulate: swift
 	$(SWIFT) build -c release --product simulate
 	$(SWIFT) run -c release --skip-build simulate $(SEED) $(COUNT)
 
+# The engine's thread under the sanitizer of threads, the engine under the one of addresses: two builds more, so not in
+# `check`. Mirrors that a simulated crash ends are cycles, which are not looked for.
+sanitize: deps
+	$(SWIFT) build --build-tests --sanitize=thread --scratch-path .build-thread
+	$(TEST) --sanitize=thread --scratch-path .build-thread --filter '^LinuxBlockDevicesTests\.'
+	$(SWIFT) build --build-tests --sanitize=address --scratch-path .build-address
+	ASAN_OPTIONS=detect_leaks=0 $(TEST) --sanitize=address --scratch-path .build-address \
+	  --filter '^(BlockEngineTests|ExtentPoolTests|LinuxBlockDevicesTests)\.'
+
+# The server killed under load, FACTOR times as often as in `check`.
+crash: deps
+	$(SWIFT) build --build-tests
+	FACTOR=$(FACTOR) $(TEST) --filter '^NBDKitPluginTests\.CrashTests/'
+
 check-fast: lint
-	QUARTET_VM=0 $(SWIFT) test --disable-xctest --skip '^(CLITests|STGTTests)\.'
+	QUARTET_VM=0 $(SWIFT) test --disable-xctest --skip '^(CLITests|STGTTests|NBDKitPluginTests)\.'
 
 bench: release
 	$(SWIFT) build $(RELEASE) --product bench-floor
@@ -80,9 +97,10 @@ bench: release
 release: deps
 	@mkdir -p $(STATIC) && ln -sf "$$(g++ -print-file-name=libstdc++.a)" $(STATIC)/libstdc++.a
 	$(SWIFT) build $(RELEASE) --product quartet
+	$(SWIFT) build $(RELEASE) --product nbdkit-quartet-plugin
 
 install: release
-	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' .ci/install "$$($(SWIFT) build $(RELEASE) --show-bin-path)/quartet"
+	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' .ci/install "$$($(SWIFT) build $(RELEASE) --show-bin-path)"
 
 clean:
 	$(SWIFT) package clean

@@ -71,13 +71,27 @@ let package = Package(
     library("HostRecording", ["HostInterface", system]),
     library("Simulation", ["HostInterface", system]),
     library("ReplicatedVolume", ["HostInterface", system]),
+    library("VolumeSimulator", ["HostInterface", "HostRecording", "Simulation", system]),
     library("BlockEngine", ["HostInterface"]),
     library("ExtentPool", ["BlockEngine", "HostInterface"]),
     library("BlockSimulation", ["BlockEngine", "HostInterface"]),
     library("LinuxBlockDevices", ["BlockEngine", "CLibAIO", "HostInterface", system]),
     library(
-      "NBDKitPlugin",
-      ["BlockEngine", "CNBDKit", "ExtentPool", "HostInterface", "LinuxBlockDevices", system]),
+      "EmbeddedPool",
+      ["BlockEngine", "ExtentPool", "HostInterface", "LinuxBlockDevices", "ReplicatedVolume", system]),
+    .target(
+      name: "NBDKitPlugin",
+      dependencies: [
+        "BlockEngine", "CNBDKit", "EmbeddedPool", "ExtentPool", "HostInterface", "LinuxBlockDevices",
+        "LinuxHost", "ReplicatedVolume", system,
+      ],
+      // Never unloaded: threads of Swift's own may outlive what nbdkit calls.
+      swiftSettings: settings,
+      linkerSettings: [
+        .unsafeFlags(["-Xlinker", "-z", "-Xlinker", "nodelete"]),
+        // The package manager does that for programs only.
+        .unsafeFlags(["-static-stdlib"], .when(configuration: .release)),
+      ]),
     library("TargetCore", ["HostInterface"]),
     .target(
       name: "StateFile", dependencies: ["HostInterface", "ReplicatedVolume", "TargetCore", "Yams", system],
@@ -92,7 +106,9 @@ let package = Package(
     .executableTarget(
       name: "quartet-cli",
       dependencies: [
-        "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Quartet", arguments, log, system,
+        "BlockEngine", "EmbeddedPool", "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile",
+        "Quartet", arguments,
+        log, system,
       ],
       path: "Sources/quartet", swiftSettings: settings),
     .executableTarget(name: "bench-floor"),
@@ -118,14 +134,27 @@ let package = Package(
     tests("LinuxHostTests", ["HostInterface", "LinuxHost", system]),
     tests("HostRecordingTests", ["HostInterface", "HostRecording", "Simulation", system]),
     tests("SimulationTests", ["HostInterface", "Simulation", system]),
-    tests("ReplicatedVolumeTests", ["HostInterface", "ReplicatedVolume", "Simulation", system]),
+    tests(
+      "ReplicatedVolumeTests",
+      ["HostInterface", "ReplicatedVolume", "Simulation", "VolumeSimulator", system]),
     tests("BlockEngineTests", ["BlockEngine", "BlockSimulation", "HostInterface"]),
     tests("ExtentPoolTests", ["BlockEngine", "BlockSimulation", "ExtentPool", "HostInterface"]),
     tests("LinuxBlockDevicesTests", ["BlockEngine", "HostInterface", "LinuxBlockDevices", system]),
     tests(
-      "NBDKitPluginTests", ["BlockEngine", "ExtentPool", "HostInterface", "LinuxBlockDevices", system]),
+      "NBDKitPluginTests",
+      [
+        "BlockEngine", "EmbeddedPool", "ExtentPool", "HostInterface", "LinuxBlockDevices", "LinuxHost",
+        "ReplicatedVolume", system,
+      ]),
+    tests(
+      "EmbeddedPoolTests",
+      [
+        "BlockEngine", "EmbeddedPool", "HostInterface", "LinuxBlockDevices", "LinuxHost",
+        "ReplicatedVolume", "Simulation", system,
+      ]),
     tests("TargetCoreTests", ["HostInterface", "TargetCore"]),
-    tests("StateFileTests", ["HostInterface", "TargetCore", "StateFile", "Yams", system]),
+    tests(
+      "StateFileTests", ["HostInterface", "ReplicatedVolume", "TargetCore", "StateFile", "Yams", system]),
     tests(
       "QuartetTests",
       [
@@ -134,7 +163,10 @@ let package = Package(
       ]),
     tests(
       "FourTargetsTests",
-      ["HostInterface", "TargetCore", "Quartet", "Simulation", "quartet-cli", arguments, system]
+      [
+        "HostInterface", "TargetCore", "Quartet", "ReplicatedVolume", "Simulation", "VolumeSimulator",
+        "quartet-cli", arguments, system,
+      ]
         + backends.map { .target(name: "\($0)Simulator") }),
     tests("CLITests", ["HostInterface", "LinuxHost", "quartet-cli", system]),
     tests(

@@ -45,6 +45,11 @@ package struct BlockBuffer {
     UnsafeMutableRawBufferPointer(start: memory.base + offset, count: count)
   }
 
+  /// Whether another buffer of the same length holds the same bytes.
+  package func isSame(as other: BlockBuffer) -> Bool {
+    memcmp(memory.base + offset, other.memory.base + other.offset, min(count, other.count)) == 0
+  }
+
   /// A part of the same memory.
   package subscript(range: Range<Int>) -> BlockBuffer {
     precondition(range.lowerBound >= 0 && range.upperBound <= count, "a part lies within its buffer")

@@ -28,6 +28,8 @@ struct LegRecord: Equatable {
   var history: GenerationHistory
   /// Which of the two copies it was read from: the other one, which may be damaged, is written first.
   var copy = 1
+  /// Whether the other copy could not be read; it is not stored.
+  var isOtherCopyDamaged = false
 
   init(
     mirrorID: [UInt8], layout: LegLayout, index: Int, legCount: Int, logShift: Int, history: GenerationHistory

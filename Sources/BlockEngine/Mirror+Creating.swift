@@ -99,6 +99,8 @@ extension Mirror {
   }
 
   /// The newest superblock of a device; nil where there is none.
+  ///
+  /// It knows whether the other copy is damaged.
   static func readRecord(
     of device: any BlockDevice, _ completion: @escaping (Result<LegRecord?, Failure>) -> Void
   ) {
@@ -110,13 +112,15 @@ extension Mirror {
     device.submitInOrder(blocks.map { .read(offset: $0.0, $0.1) }) { failure in
       if let failure { return completion(.failure(failure)) }
       var newest: LegRecord?
+      var whole = 0
       for (copy, block) in blocks.enumerated() {
-        guard var record = LegRecord(block.1), record.layout.legSize == layout.legSize,
-          newest.map({ $0.sequence < record.sequence }) ?? true
-        else { continue }
+        guard var record = LegRecord(block.1), record.layout.legSize == layout.legSize else { continue }
+        whole += 1
+        guard newest.map({ $0.sequence < record.sequence }) ?? true else { continue }
         record.copy = copy
         newest = record
       }
+      newest?.isOtherCopyDamaged = whole < blocks.count
       completion(.success(newest))
     }
   }

@@ -29,13 +29,23 @@ extension Mirror {
     }
     for (place, device) in devices.enumerated() {
       let end = read.expect()
-      clock.limited(options.stallLimit, device.name, { readLeg(device, $0) { records[place] = $0 } }, end)
+      clock.limited(
+        options.stallLimit, device.name,
+        {
+          readLeg(device, $0) { record in
+            if record.isOtherCopyDamaged {
+              options.onEvent(
+                "\(device.name): one of the two copies of its metadata is damaged, and is repaired")
+            }
+            records[place] = record
+          }
+        }, end)
     }
     read.seal()
   }
 
   /// Makes durable what an earlier user may have left in a cache, so that it is not lost later, and reads a superblock.
-  private static func readLeg(
+  static func readLeg(
     _ device: any BlockDevice, _ completion: @escaping (Failure?) -> Void,
     _ found: @escaping (LegRecord) -> Void
   ) {
@@ -67,9 +77,15 @@ extension Mirror {
     let reference = records[assembly.reference]
     let layout = reference.layout
     var bitmap = DirtyBitmap(blockCount: layout.blockCount)
+    var damaged = 0
     let slots = records.map { record in record.layout.logOffsets.map { ($0, BlockBuffer(count: 4096)) } }
     let read = Completion { failure in
       if let failure { return completion(.failure(failure)) }
+      if damaged > 0 {
+        options.onEvent(
+          "\(devices[assembly.reference].name): \(damaged) sectors of the bitmap are damaged: what they stand for is "
+            + "copied anew")
+      }
       var log = ActivityLog(capacity: options.activityLogCapacity)
       for (place, record) in records.enumerated() {
         for slot in slots[place].compactMap({ ActivityLog.decoded($0.1) }) {
@@ -93,7 +109,7 @@ extension Mirror {
       ).begin(completion)
     }
     readBitmap(layout, of: devices[assembly.reference], from: 0, clock, options, read.expect()) {
-      _ = bitmap.merge($0, $1)
+      damaged += bitmap.merge($0, $1)
     }
     for (place, device) in devices.enumerated() {
       clock.limited(
@@ -104,7 +120,7 @@ extension Mirror {
   }
 
   /// Reads the bitmap of a leg, so many pages at a time as one request takes.
-  private static func readBitmap(
+  static func readBitmap(
     _ layout: LegLayout, of device: any BlockDevice, from page: Int, _ clock: any EngineClock,
     _ options: MirrorOptions, _ completion: @escaping (Failure?) -> Void,
     _ found: @escaping (Range<Int>, BlockBuffer) -> Void
@@ -247,15 +263,23 @@ extension Mirror {
 
   /// Compares the legs that are up to date, while they are in use.
   ///
-  /// - Parameter completion: Called with the ranges of bytes in which they differ, or with why they cannot be compared.
-  package func verify(_ completion: @escaping (Result<[Range<Int>], Failure>) -> Void) {
-    verify(from: 0, [], completion)
+  /// - Parameters:
+  ///   - progress: Called with how many bytes are compared, now and then.
+  ///   - completion: Called with the ranges of bytes in which they differ, or with why they cannot be compared.
+  package func verify(
+    progress: @escaping (Int) -> Void = { _ in },
+    _ completion: @escaping (Result<[Range<Int>], Failure>) -> Void
+  ) {
+    verify(from: 0, [], progress, completion)
   }
 
   private func verify(
-    from block: Int, _ found: [Range<Int>], _ completion: @escaping (Result<[Range<Int>], Failure>) -> Void
+    from block: Int, _ found: [Range<Int>], _ progress: @escaping (Int) -> Void,
+    _ completion: @escaping (Result<[Range<Int>], Failure>) -> Void
   ) {
     if let failure { return completion(.failure(failure)) }
+    if isClosing { return completion(.failure(Failure(.unavailable, name, "it is being closed"))) }
+    progress(block * LegLayout.block)
     guard block < bitmap.blockCount else { return completion(.success(found)) }
     let blocks = block..<min(block + 256, bitmap.blockCount)
     locks.acquire(blocks) { [self] token in
@@ -267,11 +291,11 @@ extension Mirror {
           let part = (number - block) * LegLayout.block..<(number + 1 - block) * LegLayout.block
           let first = buffers.first { $0.0.isConnected }
           let isSame = buffers.allSatisfy { leg, buffer in
-            !leg.isConnected || buffer[part].bytes.elementsEqual((first?.1 ?? buffer)[part].bytes)
+            !leg.isConnected || buffer[part].isSame(as: (first?.1 ?? buffer)[part])
           }
           if !isSame { found.append(number * LegLayout.block..<(number + 1) * LegLayout.block) }
         }
-        verify(from: blocks.upperBound, found, completion)
+        verify(from: blocks.upperBound, found, progress, completion)
       }
       for (leg, buffer) in buffers {
         let end = read.expect()

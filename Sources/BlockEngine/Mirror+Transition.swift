@@ -25,6 +25,37 @@ extension Mirror {
     if !isRunning, failure == nil { enqueue { [self] in transition($0) } }
   }
 
+  /// Goes on without a leg that is to go; the last one that is up to date is refused.
+  ///
+  /// - Parameter completion: Called when the others know it durably.
+  package func detach(deviceNamed device: String, _ completion: @escaping (Failure?) -> Void) {
+    guard let leg = connected.first(where: { $0.device.name == device }) else {
+      return completion(Failure(.notFound, device, "it is no leg that is connected"))
+    }
+    guard upToDate.contains(where: { $0 !== leg }) else {
+      return completion(
+        Failure(.refused, device, "it is the only leg that is up to date", remedy: "wait for the resync"))
+    }
+    drop(leg, Failure(.interrupted, device, "it was detached"))
+    enqueue { done in
+      done()
+      completion(nil)
+    }
+  }
+
+  /// Lets go of the device of a leg that was dropped, so that it can be opened anew; what it still had in flight has no
+  /// effect on the mirror.
+  ///
+  /// - Returns: Whether there was one.
+  package func release(deviceNamed device: String) -> Bool {
+    var isFound = false
+    for (index, leg) in legs.enumerated() where leg?.device.name == device && leg?.isConnected == false {
+      legs[index] = nil
+      isFound = true
+    }
+    return isFound
+  }
+
   /// Makes the loss durable: bits first, then the generation that relies on them.
   private func transition(_ done: @escaping () -> Void) {
     if failure != nil { return done() }

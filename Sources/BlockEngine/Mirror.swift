@@ -19,7 +19,7 @@ package final class Mirror: BlockDevice {
   package let logicalBlockSize: Int
 
   let clock: any EngineClock
-  let options: MirrorOptions
+  var options: MirrorOptions
   let random: () -> UInt64
   let identity: LegRecord
   /// By index; nil for one that is missing.
@@ -60,7 +60,7 @@ package final class Mirror: BlockDevice {
   /// The next look for legs that stall, while something is in flight.
   private var sweep: ScheduledCall?
   /// What happened, in words: for a log, and for tests.
-  package var onEvent: (String) -> Void = { _ in }
+  package var onEvent: (String) -> Void
 
   init(
     _ legs: [MirrorLeg?], identity: LegRecord, history: GenerationHistory, bitmap: DirtyBitmap,
@@ -74,6 +74,7 @@ package final class Mirror: BlockDevice {
     self.log = log
     self.clock = clock
     self.options = options
+    onEvent = options.onEvent
     self.random = random
     size = identity.layout.dataSize
     logicalBlockSize = legs.compactMap { $0?.device.logicalBlockSize }.max() ?? 512
@@ -95,6 +96,32 @@ package final class Mirror: BlockDevice {
       case .dropped?: .dropped
       }
     }
+  }
+
+  /// What is known of each leg, by its index: how it does, on which device, and why it was dropped.
+  package var legReports: [(status: LegStatus, device: String?, reason: Failure?)] {
+    zip(legs, legStatus).map { leg, status in
+      if case .dropped(let reason)? = leg?.state { return (status, leg?.device.name, reason) }
+      return (status, leg?.device.name, nil)
+    }
+  }
+
+  /// The 16 bytes that no other mirror has.
+  package var id: [UInt8] { identity.mirrorID }
+
+  /// How many bytes a second a resync copies at most; nil for as many as it can.
+  ///
+  /// A change counts from the next chunk on.
+  package var resyncRate: Int? {
+    get { options.resyncRate }
+    set { options.resyncRate = newValue }
+  }
+
+  /// How many bytes a resync that runs has still to copy; nil when none runs.
+  ///
+  /// Less than ``outOfSync``, where what is copied counts only when it is durable.
+  package var resyncLeft: Int? {
+    pass.map { outOfSync - $0.copied.reduce(0) { $0 + $1.count } * LegLayout.block }
   }
 
   /// How many bytes some leg may lack.

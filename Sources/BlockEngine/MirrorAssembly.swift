@@ -49,9 +49,12 @@ struct MirrorAssembly {
           .refused, names[place], "it is the same leg as \(names[other]), a copy of it, or the same device")
       }
     }
-    guard records.count == first.legCount || options.allowsMissingLegs else {
+    let missing = (0..<first.legCount).filter { index in !records.contains { $0.index == index } }
+    // Who is noted as behind by all that are there has nothing that they lack.
+    let isKnown = missing.allSatisfy { index in records.allSatisfy { $0.history.behind >> index & 1 == 1 } }
+    guard isKnown || options.allowsMissingLegs else {
       throw Failure(
-        .refused, "mirror", "\(first.legCount - records.count) of its \(first.legCount) legs are missing",
+        .refused, "mirror", "\(missing.count) of its \(first.legCount) legs are missing",
         remedy: "say that legs may be missing, if those that are there have the newest data")
     }
   }

@@ -10,6 +10,8 @@ package struct MirrorOptions {
   package var resyncRate: Int?
   /// How many extents the activity log holds: what is resynced after a crash is at most that.
   package var activityLogCapacity = 1016
+  /// Told what happens, in words, from the opening on: for a log, and for tests.
+  package var onEvent: (String) -> Void = { _ in }
   /// What is broken on purpose; empty but for tests that show that a simulation finds it.
   package var defects: MirrorDefects = []
 
@@ -34,8 +36,8 @@ package struct MirrorDefects: OptionSet {
   package static let forgottenCache = MirrorDefects(rawValue: 16)
 }
 
-/// How a leg of an open mirror does.
-package enum LegStatus: String, Sendable {
+/// How a leg of a mirror does.
+package enum LegStatus: String, Sendable, Codable {
   /// It has everything.
   case upToDate = "up to date"
   /// It is being brought up to date.
@@ -44,4 +46,8 @@ package enum LegStatus: String, Sendable {
   case dropped
   /// It was not there when the mirror was opened.
   case missing
+  /// The mirror is not open: it will be brought up to date when it is.
+  case outdated
+  /// The mirror is not open: it was written without the others, and they without it.
+  case diverged
 }

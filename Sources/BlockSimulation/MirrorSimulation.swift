@@ -195,7 +195,7 @@ package final class MirrorSimulation {
     let status = mirror.legStatus
     let leg = Int.random(in: 0..<disks.count, using: &random)
     switch status[leg] {
-    case .missing, .dropped: revive(leg)
+    case .missing, .dropped, .outdated, .diverged: revive(leg)
     case .upToDate where status.count { $0 == .upToDate } < 2 && !random.oneIn(20): return
     case .upToDate, .syncing:
       outcome.faults += 1

@@ -63,20 +63,27 @@ extension ExtentPool {
   ///
   /// A change that was being written when the machine stopped, and was not acknowledged, is there or is not. Damage
   /// that no torn write explains is refused, and nothing is written.
+  ///
+  /// - Parameters:
+  ///   - device: The device.
+  ///   - onEvent: Told what was repaired, in words.
+  ///   - completion: Called with the pool, or with why there is none.
   package static func open(
-    on device: any BlockDevice, _ completion: @escaping (Result<ExtentPool, Failure>) -> Void
+    on device: any BlockDevice, onEvent: @escaping (String) -> Void = { _ in },
+    _ completion: @escaping (Result<ExtentPool, Failure>) -> Void
   ) {
     // A record that an earlier user left in a cache could be lost after one that follows it is durable.
     device.submit(.flush) { failure in
       if let failure { return completion(.failure(failure)) }
-      openFlushed(device, completion)
+      openFlushed(device, onEvent, completion)
     }
   }
 
   private static func openFlushed(
-    _ device: any BlockDevice, _ completion: @escaping (Result<ExtentPool, Failure>) -> Void
+    _ device: any BlockDevice, _ onEvent: @escaping (String) -> Void,
+    _ completion: @escaping (Result<ExtentPool, Failure>) -> Void
   ) {
-    readLabel(device) { result in
+    readLabel(device, onEvent) { result in
       switch result {
       case .failure(let failure): completion(.failure(failure))
       case .success(let layout):
@@ -112,7 +119,8 @@ extension ExtentPool {
   }
 
   private static func readLabel(
-    _ device: any BlockDevice, _ completion: @escaping (Result<PoolLayout, Failure>) -> Void
+    _ device: any BlockDevice, _ onEvent: @escaping (String) -> Void,
+    _ completion: @escaping (Result<PoolLayout, Failure>) -> Void
   ) {
     let first = BlockBuffer(count: PoolLayout.block)
     guard device.size >= first.count else {
@@ -128,12 +136,12 @@ extension ExtentPool {
           subject: device.name
         ).labelOffsets[1]
       }
-      findCopy(device, places[...], completion)
+      findCopy(device, places[...], onEvent, completion)
     }
   }
 
   private static func findCopy(
-    _ device: any BlockDevice, _ places: ArraySlice<Int>,
+    _ device: any BlockDevice, _ places: ArraySlice<Int>, _ onEvent: @escaping (String) -> Void,
     _ completion: @escaping (Result<PoolLayout, Failure>) -> Void
   ) {
     guard let place = places.first else {
@@ -143,11 +151,12 @@ extension ExtentPool {
     device.submit(.read(offset: place, block)) { failure in
       if let failure { return completion(.failure(failure)) }
       guard let layout = PoolLayout(label: block), layout.labelOffsets[1] == place else {
-        return findCopy(device, places.dropFirst(), completion)
+        return findCopy(device, places.dropFirst(), onEvent, completion)
       }
       // The first label is repaired, since a device without one is taken for an empty one.
       device.submit(.write(offset: 0, layout.label(), durable: true)) { failure in
         if let failure { return completion(.failure(failure)) }
+        onEvent("\(device.name): one of the two labels of the pool was damaged, and is repaired")
         checkSize(layout, device, completion)
       }
     }

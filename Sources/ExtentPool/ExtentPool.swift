@@ -49,6 +49,14 @@ package final class ExtentPool {
   /// The segments of a volume, in the order of its contents.
   package func segments(of name: VolumeName) throws -> [ExtentRun] { try state.volume(name).segments }
 
+  /// How many bytes at the beginning of the device are the pool's own.
+  package var metadataSize: Int { layout.dataOffset }
+
+  /// Whether a device stands for a volume just now.
+  package func isAttached(_ name: VolumeName) -> Bool {
+    state.names[name].map { attached[$0] != nil } ?? false
+  }
+
   /// Which extents belong to which volume (nil: to none), by their place in the pool.
   package var map: [(run: ExtentRun, volume: VolumeName?)] {
     var map: [(run: ExtentRun, volume: VolumeName?)] = state.free.runs.map { ($0, nil) }

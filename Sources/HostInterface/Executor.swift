@@ -181,7 +181,7 @@ public struct Executor: Sendable {
     var leavesOutcomeOpen: Bool
 
     init(_ failure: Failure, of step: Step) {
-      leavesOutcomeOpen = [.timedOut, .stillRunning, .garbled, .interrupted].contains(failure.code)
+      leavesOutcomeOpen = failure.code.leavesOutcomeOpen
       self.failure = step.failure(failure)
     }
   }
@@ -285,6 +285,8 @@ extension Operation {
 }
 
 extension Failure.Code {
+  /// Whether an operation that failed so may have been carried out nevertheless.
+  public var leavesOutcomeOpen: Bool { [.timedOut, .stillRunning, .garbled, .interrupted].contains(self) }
   fileprivate var meansNoAnswer: Bool { [.timedOut, .stillRunning, .unavailable].contains(self) }
 }
 

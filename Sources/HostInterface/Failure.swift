@@ -40,6 +40,12 @@ public struct Failure: Error, Sendable, Hashable {
     public static let garbled = Code("garbled")
     /// The run was interrupted by a signal or a cancelled task.
     public static let interrupted = Code("interrupted")
+
+    /// Every code, for readers of what was written down.
+    package static let all: [Code] = [
+      .invalid, .unsupported, .notFound, .exists, .inUse, .timedOut, .stillRunning, .locked, .permission,
+      .unavailable, .refused, .notTaken, .garbled, .interrupted,
+    ]
   }
 
   /// The kind of failure.
@@ -97,6 +103,17 @@ public struct Failure: Error, Sendable, Hashable {
       remedy ?? (code == .permission && errno != .readOnlyFileSystem ? "run it as root" : nil)
     return Failure(
       code, subject, problem, answer: "\(errno) (errno \(errno.rawValue))", errno: errno, remedy: advice)
+  }
+}
+
+extension Failure {
+  /// The same failure, which also tells what was done before it and stays.
+  public func keeping(_ done: [String]) -> Failure {
+    guard !done.isEmpty else { return self }
+    var failure = self
+    let note = "done before it, and kept: \(done.joined(separator: "; "))"
+    failure.remedy = remedy.map { "\($0); \(note)" } ?? note
+    return failure
   }
 }
 

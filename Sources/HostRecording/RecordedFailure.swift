@@ -29,14 +29,6 @@ extension TranscriptEntry {
   }
 }
 
-extension Failure.Code {
-  fileprivate static let all: [Failure.Code] = [
-    .invalid, .unsupported, .notFound, .exists, .inUse, .timedOut, .stillRunning, .locked, .permission,
-    .unavailable,
-    .refused, .notTaken, .garbled, .interrupted,
-  ]
-}
-
 extension Errno {
   /// The number's name, or the number itself.
   var name: String { errorNumbers.first { $0.1 == rawValue }?.0 ?? "\(rawValue)" }

@@ -52,8 +52,9 @@ package final class AIOLoop: EngineClock {
     }
   }
 
-  /// Gives up whatever was submitted or scheduled, so that nothing refers to the loop any more.
-  func end() {
+  /// Gives up whatever was submitted or scheduled, so that nothing refers to the loop any more: what is scheduled
+  /// otherwise keeps an engine, which keeps the loop, and with it files that are locked.
+  package func end() {
     // Waits for what the kernel still has, so that no buffer is written to later.
     if let context { io_destroy(context) }
     context = nil

@@ -40,7 +40,9 @@ package final class DescriptorWatch {
     update()
   }
 
-  /// Ends the watch; the body is not called any more. To be called before the descriptor is closed.
+  /// Ends the watch; the body is not called any more.
+  ///
+  /// To be called before the descriptor is closed.
   package func cancel() {
     body = nil
     update()

@@ -2,7 +2,6 @@ import BlockEngine
 import CLibAIO
 import Glibc
 import HostInterface
-import Synchronization
 import SystemPackage
 
 /// A thread that owns an ``AIOLoop`` and an engine: everything that is built on the loop.
@@ -20,9 +19,10 @@ package final class EngineThread<Engine>: Sendable {
     var isEnding = false
   }
 
-  private let queue = Mutex(Queue())
+  private let queue = Guarded(Queue())
   private let wake: WakeCounter
-  private let ended = Semaphore()
+  /// The thread, until somebody has waited for its end.
+  private let thread = Guarded<pthread_t?>(nil)
 
   /// Starts the thread, and waits until the engine is made.
   ///
@@ -38,6 +38,10 @@ package final class EngineThread<Engine>: Sendable {
     let result = pthread_create(
       &id, nil,
       { argument in
+        // Signals are for the threads of the program that has an engine.
+        var all = sigset_t()
+        sigfillset(&all)
+        pthread_sigmask(SIG_BLOCK, &all, nil)
         // Sound: the pointer is the retained object that was passed below, consumed here exactly once.
         if let argument { Unmanaged<ThreadStart>.fromOpaque(argument).takeRetainedValue().body() }
         return nil
@@ -45,8 +49,11 @@ package final class EngineThread<Engine>: Sendable {
     guard result == 0 else {
       throw Failure.system(Errno(rawValue: result), "engine", "cannot start a thread")
     }
-    pthread_detach(id)
-    try started.wait()
+    thread.withLock { $0 = id }
+    do { try started.wait() } catch {
+      join()
+      throw error
+    }
   }
 
   /// Has a body called on the thread, soon; not at all once the thread has ended.
@@ -89,16 +96,24 @@ package final class EngineThread<Engine>: Sendable {
     post { start($0, keeper.keep) }
   }
 
-  /// Ends the thread: what was handed over before is called, and the engine is given up. Waits for that.
+  /// Ends the thread: what was handed over before is called, and the engine is given up.
+  ///
+  /// Waits for that.
   ///
   /// An engine that has to be closed in order is closed by a call before; whoever still waits then for its answer is
   /// told that there will be none.
   package func end() {
     queue.withLock { $0.isEnding = true }
     wake.add()
-    ended.wait()
-    // For the next who ends it.
-    ended.signal()
+    join()
+  }
+
+  private func join() {
+    // Locked meanwhile, so that another who ends it waits as well.
+    thread.withLock { thread in
+      if let id = thread { pthread_join(id, nil) }
+      thread = nil
+    }
   }
 
   private func work(
@@ -120,7 +135,6 @@ package final class EngineThread<Engine>: Sendable {
       queue.isEnding = true
       queue.bodies = []
     }
-    ended.signal()
   }
 
   private func serve(_ engine: Engine, _ loop: AIOLoop) throws {
@@ -150,7 +164,7 @@ private final class ThreadStart {
 
 /// An answer that one thread gives, once, and another waits for.
 private final class Promise<Value: Sendable>: Sendable {
-  private let answer = Mutex<Result<Value, Failure>?>(nil)
+  private let answer = Guarded<Result<Value, Failure>?>(nil)
   private let given = Semaphore()
   private let tell: (@Sendable (Result<Value, Failure>) -> Void)?
 

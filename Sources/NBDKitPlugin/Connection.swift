@@ -3,7 +3,9 @@ import Glibc
 import HostInterface
 import LinuxBlockDevices
 
-/// A client's connection to a volume. nbdkit calls it from several threads at once.
+/// A client's connection to a volume.
+///
+/// nbdkit calls it from several threads at once.
 final class Connection: Sendable {
   /// In bytes.
   let size: Int

@@ -1,3 +1,4 @@
+import CNBDKit
 import ExtentPool
 import HostInterface
 import LinuxBlockDevices
@@ -20,18 +21,27 @@ final class Plugin: Sendable {
 
   func checkParameters() throws { try state.withLock { try $0.parameters.check() } }
 
+  /// Finds out whether the pool could be opened, while whoever starts nbdkit still sees why not.
+  func examine() throws {
+    guard let name = state.withLock({ $0.parameters.pool }) else { throw Parameters.missing }
+    let loop = try AIOLoop()
+    defer { loop.end() }
+    try DescribedPool.examine(
+      name, allowsMissingLegs: state.withLock { $0.parameters.allowsMissingLegs }, on: loop)
+  }
+
   /// Opens the pool; threads, and contexts of asynchronous I/O, do not survive nbdkit's fork, so it comes after that.
   func start() throws {
     let parameters = state.withLock { $0.parameters }
-    let engine = try EngineThread { try ServedPool(legs: parameters.legs, on: $0) }
+    if parameters.isInBackground { quartet_outlive_parent() }
+    let engine = try EngineThread { try ServedPool(parameters, on: $0) }
     state.withLock { $0.engine = engine }
-    ServiceManager.notify("READY=1")
+    ServiceNotice.send("READY=1")
   }
 
   /// Closes the pool: nbdkit has finished every request.
   func stop() {
     guard let engine = state.withLock({ $0.engine }) else { return }
-    ServiceManager.notify("STOPPING=1")
     _ = status {
       let _: Void = try engine.answer { pool, answer in
         pool.close { answer($0.map(Result.failure) ?? .success(())) }

@@ -15,7 +15,7 @@ public func registerPlugin() -> UnsafeMutablePointer<nbdkit_plugin> {
   made.description = lasting(
     "Serves the volumes of a mirrored pool. The name of an export is the name of a volume.")
   made.config_help = lasting(Parameters.help)
-  made.magic_config_key = lasting("leg")
+  made.magic_config_key = lasting("pool")
   made.config = { key, value in
     status {
       guard let key, let value else { return }
@@ -23,6 +23,7 @@ public func registerPlugin() -> UnsafeMutablePointer<nbdkit_plugin> {
     }
   }
   made.config_complete = { status { try Plugin.shared.checkParameters() } }
+  made.get_ready = { status { try Plugin.shared.examine() } }
   made.after_fork = { status { try Plugin.shared.start() } }
   made.cleanup = { Plugin.shared.stop() }
   setExports(&made)

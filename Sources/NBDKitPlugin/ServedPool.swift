@@ -1,29 +1,31 @@
 import BlockEngine
 import ExtentPool
+import Glibc
 import HostInterface
 import LinuxBlockDevices
-import SystemPackage
 
 /// The pool on the engine's thread, and those of its volumes that somebody uses.
 final class ServedPool {
-  let pool: ExtentPool
-  private let mirror: Mirror?
+  private let described: DescribedPool
   /// By a number that connections know them by; renaming changes nothing there.
   private var volumes: [Int: (device: LogicalVolume, name: VolumeName, users: Int)] = [:]
   private var lastNumber = 0
-
-  init(legs: [String], on loop: AIOLoop) throws {
-    let files = try legs.map { try AIOFile(FilePath($0), on: loop) }
-    var mirror: Mirror?
-    if files.count > 1 {
-      mirror = try loop.finish {
-        Mirror.open(on: files, clock: loop, random: { .random(in: 1 ... .max) }, $0)
-      }
-    }
-    let device: any BlockDevice = mirror ?? files[0]
-    pool = try loop.finish { ExtentPool.open(on: device, $0) }
-    self.mirror = mirror
+  private enum Closing {
+    case begun([(Failure?) -> Void])
+    case over(Failure?)
   }
+  private var closing: Closing?
+  private let loop: AIOLoop
+  private var watch: DescriptorWatch?
+
+  init(_ parameters: Parameters, on loop: AIOLoop) throws {
+    guard let name = parameters.pool else { throw Parameters.missing }
+    self.loop = loop
+    described = try DescribedPool(name, allowsMissingLegs: parameters.allowsMissingLegs, on: loop)
+    closeOnSignal()
+  }
+
+  var pool: ExtentPool { described.open.pool }
 
   /// Begins the use of a volume.
   func open(_ name: VolumeName) throws -> (number: Int, size: Int, logicalBlockSize: Int) {
@@ -52,20 +54,37 @@ final class ServedPool {
     device.submit(request, completion)
   }
 
-  /// Ends the use of the pool in order.
+  /// Ends the use of the pool in order: what was begun is finished.
+  ///
+  /// To be called as often as one likes.
   func close(_ completion: @escaping (Failure?) -> Void) {
-    if let mirror { mirror.close(completion) } else { pool.device.submit(.flush, completion) }
+    switch closing {
+    case .over(let failure): return completion(failure)
+    case .begun(let waiting): closing = .begun(waiting + [completion])
+    case nil:
+      closing = .begun([completion])
+      ServiceNotice.send("STOPPING=1")
+      described.control.end()
+      let done: (Failure?) -> Void = { [self] failure in
+        guard case .begun(let waiting) = closing else { return }
+        closing = .over(failure)
+        for tell in waiting { tell(failure) }
+      }
+      if let mirror = described.open.mirror { mirror.close(done) } else { pool.device.submit(.flush, done) }
+    }
   }
-}
 
-extension AIOLoop {
-  /// Starts something, and runs until it has called back.
-  fileprivate func finish<Value>(
-    _ start: (@escaping (Result<Value, Failure>) -> Void) -> Void
-  ) throws -> Value {
-    var result: Result<Value, Failure>?
-    start { result = $0 }
-    try run { result != nil }
-    return try result?.get() ?? { throw Failure(.timedOut, "pool", "did not open") }()
+  /// Closes the pool when nbdkit is told to end, and ends the process should idle clients keep it.
+  private func closeOnSignal() {
+    guard let signals = StopSignals.observe() else { return }
+    watch = loop.watch(signals, for: .input) { [self] _ in
+      watch?.cancel()
+      close { [self] failure in
+        loop.schedule(after: Self.patience) { _exit(failure == nil ? 0 : 1) }
+      }
+    }
   }
+
+  /// How long nbdkit gets, once the pool is closed, to send its last answers and to end by itself.
+  private static let patience = Duration.seconds(1)
 }

@@ -1,4 +1,5 @@
 import HostInterface
+import ReplicatedVolume
 import SystemPackage
 import TargetCore
 
@@ -9,6 +10,8 @@ struct BackingCheck {
   let live: LiveState
   /// Whether one backing may be exported more than once.
   var allowShared = false
+  /// Where volumes of embedded pools are.
+  var places = PoolPlaces.usual
 
   /// Checks every backing that the changes name.
   ///
@@ -88,7 +91,14 @@ struct BackingCheck {
   }
 
   private func status(of path: String, for unit: LogicalUnit, place: String) throws -> FileStatus {
-    guard let status = try host.status(FilePath(path)) else {
+    let found = try host.status(FilePath(path))
+    // What an ended process left at the place of a volume is empty.
+    if found == nil || found?.size == 0, let volume = places.volume(at: path) {
+      throw Failure(
+        .notFound, place, "cannot use volume \(volume), which is not attached",
+        remedy: "run `quartet volume attach \(volume)` first")
+    }
+    guard let status = found else {
       throw Failure(.notFound, place, "cannot use \(path), which does not exist", remedy: "create it first")
     }
     switch status.kind {

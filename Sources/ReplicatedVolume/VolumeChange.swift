@@ -14,6 +14,25 @@ public enum VolumeSize: Sendable, Hashable, CustomStringConvertible {
     case .extents(let count): "\(count) extents"
     }
   }
+
+  /// Reads a number of bytes: digits, with K, M, G, T or P of 1024, 1024², ... bytes behind them where wanted.
+  ///
+  /// - Throws: ``Failure`` with code `invalid`.
+  public static func byteCount(_ text: String) throws -> UInt64 {
+    let units: [Character: UInt64] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50]
+    let unit = text.last.flatMap { units[$0] }
+    let digits = unit == nil ? text[...] : text.dropLast()
+    guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = UInt64(digits), number > 0
+    else {
+      throw Failure(
+        .invalid, "size \(shown(text))", "is no positive number of bytes", remedy: "write it like 64M")
+    }
+    let (bytes, overflow) = number.multipliedReportingOverflow(by: unit ?? 1)
+    guard !overflow, bytes <= 1 << 60 else {
+      throw Failure(.invalid, "size \(shown(text))", "is over 1 EiB (\(UInt64(1) << 60) bytes)")
+    }
+    return bytes
+  }
 }
 
 /// One change to resources, pools and volumes.
@@ -54,7 +73,7 @@ public enum VolumeChange: Sendable, Hashable {
   case resize(ResourceName)
   /// Throws this node's data away and fetches everything from the peer.
   case invalidate(ResourceName)
-  /// Ends a split brain by giving up what this node alone has written.
+  /// Ends a split brain by giving up what this node alone has written; where the nodes are connected, it is ended.
   case discardMine(ResourceName)
 
   /// Makes a volume group of devices.
@@ -63,7 +82,8 @@ public enum VolumeChange: Sendable, Hashable {
   case extendPool(PoolName, DevicePath)
   /// Takes away a device that holds nothing.
   case reducePool(PoolName, DevicePath)
-  /// Removes a pool without volumes.
+  /// Removes a pool without volumes; a run that is killed in its middle leaves the devices as physical volumes that
+  /// belong to none, which ``createPool(_:_:extentSize:)`` takes.
   case removePool(PoolName)
   /// Makes the block devices of a pool's volumes.
   case activate(PoolName)
@@ -95,7 +115,7 @@ extension VolumeChange: CustomStringConvertible {
   /// The change in words.
   public var description: String {
     switch self {
-    case .createResource(let resource, _): "create resource \(resource.name)"
+    case .createResource(let resource, _): "set up resource \(resource.name)"
     case .removeResource(let name, _): "remove resource \(name)"
     case .up(let name): "bring up resource \(name)"
     case .down(let name): "bring down resource \(name)"

@@ -65,6 +65,10 @@ extension VolumeDriver {
       (found.resource.node(state.node)?.volumes.compactMap(\.disk) ?? []).map { (found.resource.name, $0) }
     }
     guard !disks.isEmpty else { return }
+    guard try await !looksForDevices() else {
+      for (name, disk) in disks { state.unfiltered[name, default: []].append(disk) }
+      return
+    }
     let seen = try LVMReport.devices(try await output(withUdev(LVMReport.devicesCommand)))
     let identities = Set(seen.compactMap { (try? host.status(FilePath($0)))?.identity })
     for (name, disk) in disks {
@@ -95,6 +99,19 @@ extension VolumeDriver {
     }
   }
 
+  /// What `drbdadm adjust` would do for a change that may be half done, or may have nothing to do at all.
+  func pending(_ change: VolumeChange, in state: VolumeState) async throws -> [String] {
+    let name: ResourceName
+    switch change {
+    case .createResource(let resource, _): name = resource.name
+    case .up(let resource), .adjust(let resource): name = resource
+    default: return []
+    }
+    guard state.mine(name) != nil, state.status(name) != nil || change == .adjust(name) else { return [] }
+    let answer = try await output(DRBD.command(["--dry-run", "adjust", Text(name.description)]))
+    return String(decoding: answer, as: UTF8.self).split(separator: "\n").map(String.init)
+  }
+
   /// What is on the disks that a change wants to use on this node.
   func facts(for change: VolumeChange) async throws -> [DevicePath: DiskFacts] {
     let disks: [DevicePath]
@@ -123,11 +140,18 @@ extension VolumeDriver {
     }
     guard status.kind == .blockDevice else { return DiskFacts(status: status, holders: [], signatures: []) }
     let holders = try host.holders(of: path)
+    return DiskFacts(
+      status: status, holders: holders, signatures: try await signatures(on: disk.description))
+  }
+
+  /// What stands on a file or device, by its names in blkid(8).
+  ///
+  /// - Throws: ``Failure`` when wipefs(8) is not there, or prints what is not understood.
+  package func signatures(on path: String) async throws -> [String] {
     // A secondary's device cannot be opened, and is refused for that later.
     let result = try await host.run(
-      Command(["wipefs", "--json", Text(disk.description)], environment: DRBD.environment))
-    guard result.status == 0 else { return DiskFacts(status: status, holders: holders, signatures: []) }
-    return DiskFacts(status: status, holders: holders, signatures: try Self.signatures(result.output))
+      Command(["wipefs", "--json", Text(path)], environment: DRBD.environment))
+    return result.status == 0 ? try Self.signatures(result.output) : []
   }
 
   /// Reads what `wipefs --json` prints (wipefs(8)); nothing at all when there is no signature.

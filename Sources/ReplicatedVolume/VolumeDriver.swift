@@ -1,4 +1,5 @@
 import HostInterface
+import Synchronization
 
 /// Replicated volumes by DRBD and LVM: reads what is there, and makes changes by plans.
 ///
@@ -17,6 +18,8 @@ public struct VolumeDriver: Sendable {
   public struct Options: Sendable {
     /// How long to wait for another Quartet.
     public var lockLimit = Duration.seconds(30)
+    /// Whether the caller holds the lock of ``VolumeDriver/lock(limit:)`` already.
+    public var isLocked = false
     /// How long to wait until the state shows what was done.
     public var settleLimit = Duration.seconds(10)
     /// Whether to stop before anything is touched.
@@ -36,6 +39,20 @@ public struct VolumeDriver: Sendable {
     public var plan: Plan
     /// What the reader should know before.
     public var warnings: [String]
+
+    /// Nothing.
+    public init() { (changes, plan, warnings) = ([], Plan(), []) }
+
+    init(changes: [VolumeChange], plan: Plan, warnings: [String]) {
+      (self.changes, self.plan, self.warnings) = (changes, plan, warnings)
+    }
+
+    /// Adds what another one would do after it.
+    public mutating func append(_ other: Proposal) {
+      changes += other.changes
+      plan.stages += other.plan.stages
+      warnings += other.warnings
+    }
   }
 
   /// Makes changes, each after those before it: checks it, plans it, runs the plan, and reads back what it did.
@@ -46,41 +63,72 @@ public struct VolumeDriver: Sendable {
   /// - Throws: ``Failure``.
   @discardableResult
   public func perform(_ changes: [VolumeChange], options: Options = Options()) async throws -> Proposal {
-    let lock = options.dryRun ? nil : try await host.lock("volume", limit: options.lockLimit)
+    let lock = options.dryRun || options.isLocked ? nil : try await lock(limit: options.lockLimit)
     defer { lock?.release() }
-    var done = Proposal(changes: [], plan: Plan(), warnings: [])
+    var done = Proposal()
     for change in changes {
       do {
-        let proposal = try await perform(change, options)
-        if !proposal.plan.isEmpty { done.changes.append(change) }
-        done.plan.stages += proposal.plan.stages
-        done.warnings += proposal.warnings
-      } catch var failure as Failure {
-        if !done.changes.isEmpty, !options.dryRun {
-          let before = done.changes.map(\.description).joined(separator: "; ")
-          failure.remedy = (failure.remedy.map { $0 + "; " } ?? "") + "done before it, and kept: \(before)"
-        }
-        throw failure
+        done.append(try await perform(change, options))
+      } catch let failure as Failure {
+        throw options.dryRun ? failure : failure.keeping(done.changes.map(\.description))
       }
     }
     return done
   }
 
-  private func perform(_ change: VolumeChange, _ options: Options) async throws -> Proposal {
-    let state = try await read()
+  /// Takes the lock that whoever changes resources or pools holds.
+  ///
+  /// - Throws: ``Failure`` with code `locked`.
+  public func lock(limit: Duration) async throws -> any HostLock {
+    try await host.lock("volume", limit: limit)
+  }
+
+  /// What a change would do on a node in this state; nothing is touched.
+  ///
+  /// - Throws: ``Failure`` when the change cannot be made.
+  public func propose(_ change: VolumeChange, in state: VolumeState) async throws -> Proposal {
     let planner = VolumePlanner(
       state: state, facts: try await facts(for: change), hasUdev: hasUdev,
-      filter: change == .applyFilter ? try await filterFile() : nil)
+      filter: change == .applyFilter ? try await filterFile() : nil,
+      pending: try await pending(change, in: state))
     let (steps, warnings) = try planner.steps(for: change)
+    let title = change.description
     let plan = Plan(
       stages: steps.isEmpty
-        ? []
-        : [Stage(title: change.description, chains: [Chain(subject: change.description, steps: steps)])])
-    if !options.dryRun, !plan.isEmpty {
-      try await Executor(judge: Self.judge, observe: options.observe).run(plan, on: host)
+        ? [] : [Stage(title: title, chains: [Chain(subject: title, steps: steps)])])
+    return Proposal(changes: plan.isEmpty ? [] : [change], plan: plan, warnings: warnings)
+  }
+
+  private func perform(_ change: VolumeChange, _ options: Options) async throws -> Proposal {
+    let proposal = try await propose(change, in: try await read())
+    if !options.dryRun, !proposal.plan.isEmpty {
+      try await execute(proposal.plan, options)
       try await prove(change, limit: options.settleLimit)
     }
-    return Proposal(changes: [change], plan: plan, warnings: warnings)
+    return proposal
+  }
+
+  /// Runs a plan; a failure lists the steps that were done, or may have been, and have no inverse.
+  private func execute(_ plan: Plan, _ options: Options) async throws {
+    let started = Mutex(0)
+    let executor = Executor(judge: Self.judge) { event in
+      if case .starting(_, let number, _) = event { started.withLock { $0 = number } }
+      options.observe(event)
+    }
+    do {
+      try await executor.run(plan, on: host)
+    } catch var failure as Failure {
+      let tried = plan.steps.prefix(started.withLock { $0 })
+      for (index, step) in tried.enumerated() where step.undo.isEmpty {
+        guard case .run = step.operation else { continue }
+        if index < tried.count - 1 {
+          failure.leftovers.append("\(step.operation.display) (was done, and has no inverse)")
+        } else if failure.code.leavesOutcomeOpen {
+          failure.leftovers.append("\(step.operation.display) (may have been done, and has no inverse)")
+        }
+      }
+      throw failure
+    }
   }
 
   /// Reads back until the change is seen.

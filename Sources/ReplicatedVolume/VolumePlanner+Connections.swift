@@ -6,11 +6,11 @@ extension VolumePlanner {
     switch change {
     case .up(let name):
       _ = try known(name)
-      if state.status(name) != nil { return [] }
-      return [
-        step(.loadModule(name: "drbd"), change),
-        step(DRBD.run("up", name), undo: [DRBD.run("down", name)], change, patience: .seconds(5)),
-      ]
+      if state.status(name) != nil {
+        // What an `up` that was killed has left is finished.
+        return pending.isEmpty ? [] : [step(DRBD.run("adjust", name), change)]
+      }
+      return bringUp(name, after: step(.loadModule(name: "drbd"), change), change)
     case .down(let name):
       guard let status = state.status(name) else { return [] }
       try refusePrimary(status)
@@ -42,7 +42,7 @@ extension VolumePlanner {
       return [step(DRBD.run("detach", name), undo: [DRBD.run("attach", name)], change)]
     case .adjust(let name):
       _ = try known(name)
-      return [step(DRBD.run("adjust", name), change)]
+      return pending.isEmpty ? [] : [step(DRBD.run("adjust", name), change)]
     default: return []
     }
   }
@@ -73,11 +73,8 @@ extension VolumePlanner {
         "is not new: another node\(peer.name.isEmpty ? "" : " (\(peer.name))") has a disk "
           + "that is \(disk.rawValue)", remedy: "promote that node; its data come here by themselves")
     }
-    return [
-      step(
-        .run(DRBD.command(["primary", "--force", Text(name.description)])),
-        undo: [DRBD.run("secondary", name)], change)
-    ]
+    // Without an inverse: the data are declared, and go to the peer.
+    return [step(.run(DRBD.command(["primary", "--force", Text(name.description)])), change)]
   }
 
   func skipFirstSync(_ name: ResourceName, _ change: VolumeChange) throws -> [Step] {
@@ -149,19 +146,14 @@ extension VolumePlanner {
   func discardMine(_ name: ResourceName, _ change: VolumeChange) throws -> [Step] {
     let status = try running(name)
     try refusePrimary(status)
-    if status.peers.contains(where: { $0.connection == .connected }) {
-      throw Failure(
-        .refused, "resource \(name)", "is connected, so that there is nothing to resolve",
-        remedy: "see `quartet volume status \(name)`")
-    }
+    if status.peers.contains(where: { $0.connection == .connected }) { return [] }
     var steps: [Step] = []
     if status.peers.contains(where: { $0.connection != .standAlone }) {
       steps.append(step(DRBD.run("disconnect", name), undo: [DRBD.run("connect", name)], change))
     }
+    // Without an inverse: to leave the peer in the middle of it would leave this node with neither data.
     return steps + [
-      step(
-        .run(DRBD.command(["connect", "--discard-my-data", Text(name.description)])),
-        undo: [DRBD.run("disconnect", name)], change)
+      step(.run(DRBD.command(["connect", "--discard-my-data", Text(name.description)])), change)
     ]
   }
 }

@@ -25,16 +25,36 @@ extension VolumePlanner {
     if state.file(name)?.resource != resource {
       steps.append(try write(resource, for: generation, change))
     }
-    guard state.status(name) == nil else {
-      if !steps.isEmpty { steps.append(step(DRBD.run("adjust", name), change)) }
-      return (steps, [])
+    if let status = state.status(name) {
+      let isWritten = steps.isEmpty
+      // A volume that comes to a resource that runs has no metadata yet.
+      let old = Set(status.volumes.map(\.number))
+      let new = mine.volumes.filter { $0.disk != nil && !old.contains($0.number) }
+      for volume in new {
+        steps += try createMetadata(of: volume, in: name, isNew: !isWritten, wipe: wipe, change)
+      }
+      // A run that was killed behind the file, or by a kernel that knew the resource only in part, is finished here.
+      // Whether it is connected is another matter.
+      let isPart = pending.contains { !$0.split(separator: " ").dropFirst().prefix(1).contains("connect") }
+      if isPart || !steps.isEmpty || !new.isEmpty { steps.append(step(DRBD.run("adjust", name), change)) }
+      return (steps, sizeWarnings(mine, of: new))
     }
     steps.insert(step(.loadModule(name: "drbd"), change), at: 0)
     for volume in mine.volumes where volume.disk != nil {
       steps += try createMetadata(of: volume, in: name, isNew: isNew, wipe: wipe, change)
     }
-    steps.append(step(DRBD.run("up", name), undo: [DRBD.run("down", name)], change, patience: .seconds(5)))
-    return (steps, sizeWarnings(mine))
+    let last = steps.removeLast()
+    return (steps + bringUp(name, after: last, change), sizeWarnings(mine, of: mine.volumes))
+  }
+
+  /// Brings a resource up behind a step.
+  ///
+  /// `drbdadm up` that fails leaves what it has done so far, so that the step before it takes that back as well.
+  func bringUp(_ name: ResourceName, after last: Step, _ change: VolumeChange) -> [Step] {
+    var last = last
+    let down = DRBD.run("down", name)
+    last.undo.insert(down, at: 0)
+    return [last, step(DRBD.run("up", name), undo: [down], change, patience: .seconds(5))]
   }
 
   /// Minors and ports are the machine's, whatever resource uses them.
@@ -76,6 +96,7 @@ extension VolumePlanner {
         .replaceFile(
           path: Text(path.string), contents: ResourceFile.text(found.resource, for: generation), mode: 0o600)
       ]
+      if state.status(resource.name) != nil { undo.append(DRBD.run("adjust", resource.name)) }
     }
     return step(
       .replaceFile(
@@ -88,6 +109,7 @@ extension VolumePlanner {
   ) throws -> [Step] {
     var disks = volume.disk.map { [$0] } ?? []
     if case .device(let device) = volume.metadata { disks.append(device) }
+    try refuseSmallMetadata(volume, in: name)
     var steps: [Step] = []
     var hasMetadata = false
     for disk in disks {
@@ -121,6 +143,19 @@ extension VolumePlanner {
     ]
   }
 
+  /// What the kernel would refuse to attach, or of which it would use a part.
+  private func refuseSmallMetadata(_ volume: Resource.Volume, in name: ResourceName) throws {
+    guard case .device(let device) = volume.metadata, let disk = volume.disk,
+      let size = facts[disk]?.status?.size, let room = facts[device]?.status?.size
+    else { return }
+    let needed = MetadataSize.onDeviceOfItsOwn(disk: size)
+    guard room < needed else { return }
+    throw Failure(
+      .invalid, "resource \(name)",
+      "cannot keep its metadata on \(device), which has \(room) bytes: \(disk) needs \(needed)",
+      remedy: "use a larger device for the metadata")
+  }
+
   /// A disk that is there and that nobody uses.
   func usable(_ disk: DevicePath) throws -> DiskFacts {
     guard let facts = facts[disk], let status = facts.status else {
@@ -137,8 +172,8 @@ extension VolumePlanner {
     return facts
   }
 
-  private func sizeWarnings(_ mine: Resource.Node) -> [String] {
-    mine.volumes.compactMap { volume in
+  private func sizeWarnings(_ mine: Resource.Node, of volumes: [Resource.Volume]) -> [String] {
+    volumes.compactMap { volume in
       guard let disk = volume.disk, volume.metadata == .inside, let size = facts[disk]?.status?.size,
         let metadata = try? MetadataSize(disk: size)
       else { return nil }

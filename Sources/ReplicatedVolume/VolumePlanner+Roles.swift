@@ -13,18 +13,23 @@ extension VolumePlanner {
         remedy: "run `quartet volume demote \(name)` there first")
     }
     try refuseUnfiltered(name)
+    let selection = state.pools == nil ? nil : selection(name)
     var steps: [Step] = []
     if status.role != .primary {
       try refuseWithoutData(status)
+      // An activation that fails may have activated some volumes, with which no node becomes secondary again.
+      let deactivate = selection.map { [lvm(["vgchange", "--activate", "n", "--select", $0])] } ?? []
       steps.append(
-        step(DRBD.run("primary", name), undo: [DRBD.run("secondary", name)], change, patience: .seconds(2)))
+        step(
+          DRBD.run("primary", name), undo: deactivate + [DRBD.run("secondary", name)], change,
+          patience: .seconds(2)))
     }
-    guard state.pools != nil else { return steps }
+    guard let selection else { return steps }
     // Which pools are on it is known only once it is primary.
     let isActive =
       status.role == .primary
       && state.pools(on: name).allSatisfy { $0.volumes.allSatisfy { !$0.isUsable || $0.isActive } }
-    if !isActive, let selection = selection(name) {
+    if !isActive {
       steps.append(
         step(
           lvm(["vgchange", "--activate", "y", "--select", selection]),

@@ -8,6 +8,8 @@ struct VolumePlanner {
   let hasUdev: Bool
   /// The filter file, for the change that writes it.
   let filter: FilterFile?
+  /// What `drbdadm adjust` would do, for the changes that may need it: a drbdsetup(8) command a line.
+  var pending: [String] = []
 
   /// The steps of a change; none when it is so already.
   ///

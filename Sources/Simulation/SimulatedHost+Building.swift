@@ -92,6 +92,16 @@ extension SimulatedHost {
     }
   }
 
+  /// Makes these hold a file or device instead of the holders that begin like this; for models.
+  public func setHolders(_ descriptions: [String], of path: FilePath, inPlaceOf beginning: String) {
+    machine.withLock { machine in
+      guard let number = try? machine.tree.find(path) else { return }
+      let identity = machine.tree.status(number).identity
+      machine.holders.removeAll { $0.identity == identity && $0.holder.description.hasPrefix(beginning) }
+      machine.holders += descriptions.map { (identity, Holder($0)) }
+    }
+  }
+
   /// Installs a program in /usr/sbin; by default it does nothing and exits with 0.
   public func install(
     program name: String,

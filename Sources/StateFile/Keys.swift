@@ -1,8 +1,9 @@
+import ReplicatedVolume
 import TargetCore
 
 /// The keys that each mapping of a state file has.
 enum Keys {
-  static let document = ["quartet", "targets", "discovery"]
+  static let document = ["quartet", "resources", "pools", "targets", "discovery"]
   static let target = [
     "name", "implementation", "id", "enabled", "portals", "initiators", "chap", "parameters", "attributes",
     "luns",
@@ -14,7 +15,21 @@ enum Keys {
   static let secret = ["file", "credential", "descriptor"]
   static let parameters = SessionParameter.allCases.map(\.rawValue)
 
-  private static let all = Set(document + target + unit + accounts + account + secret + parameters)
+  static let resource =
+    ["name", "protocol", "fencing", "sharedSecret", "skipFirstSync", "nodes", "volumes"]
+    + Resource.Section.allCases.map(\.rawValue)
+  static let node = ["name", "address"]
+  static let volumeOnNode = ["minor", "device", "disk", "metaDisk"]
+  static let replicatedVolume = ["number", "nodes"] + volumeOnNode
+  static let pool = ["name", "devices", "extentSize", "volumes"]
+  static let logicalVolume = ["name", "size", "extents", "type", "thinPool"]
+  static let volumeTypes = ["linear", "thin-pool", "thin"]
+
+  private static let all = Set(
+    [
+      document, target, unit, accounts, account, secret, parameters, resource, node, replicatedVolume, pool,
+      logicalVolume,
+    ].joined())
 
   /// A key as an error may show it: what is not one of these may be a secret in the wrong place.
   static func shown(_ key: String) -> String { all.contains(key) ? "the key \(key)" : "a key" }

@@ -9,12 +9,14 @@ extension StateFile {
       "$schema": "https://json-schema.org/draft/2020-12/schema",
       "$id": "urn:quartet:state:1",
       "title": "Quartet state file",
-      "description": "What Linux's iSCSI targets are to export. What is not named is left as it is; a list that is named is whole.",
+      "description": "What Linux's iSCSI targets are to export, and the replicated volumes below them. What is not named is left as it is; a list that is named is whole.",
       "type": "object",
       "required": ["quartet"],
       "additionalProperties": false,
       "properties": {
         "quartet": {"description": "The version of this form.", "type": "integer", "const": 1},
+        "resources": {"description": "Replicated disks, below everything else; others are left alone.", "type": "array", "items": {"$ref": "#/$defs/resource"}},
+        "pools": {"description": "Pools of extents, and the volumes in them; others are left alone.", "type": "array", "items": {"$ref": "#/$defs/pool"}},
         "targets": {"description": "The targets; others are left alone.", "type": "array", "items": {"$ref": "#/$defs/target"}},
         "discovery": {"description": "How initiators prove themselves before they are told the targets.", "$ref": "#/$defs/accounts"}
       },
@@ -142,6 +144,99 @@ extension StateFile {
           "propertyNames": {"pattern": "^[!#-&(-+.0-<>-~-]+$"},
           "additionalProperties": {"$ref": "#/$defs/scalar", "pattern": "^[ -~]*$"}
         },
+        "resource": {
+          "description": "A DRBD resource, the same on every node that it names; see drbd.conf(5).",
+          "type": "object",
+          "required": ["name", "nodes", "volumes"],
+          "additionalProperties": false,
+          "properties": {
+            "name": {"$ref": "#/$defs/plainName", "maxLength": 64, "not": {"const": "all"}},
+            "protocol": {"description": "When a write is acknowledged: A when it is sent, B when the peer has received it, C when it is on both disks.", "enum": ["A", "B", "C"]},
+            "fencing": {"description": "What a primary does before it goes on without its peer.", "enum": ["dont-care", "resource-only", "resource-and-stonith"]},
+            "sharedSecret": {"description": "What the nodes prove to one another that they know.", "$ref": "#/$defs/secret"},
+            "skipFirstSync": {"description": "Whether new disks are declared to be alike on all nodes, instead of copied, when the resource is made primary for the first time.", "type": "boolean"},
+            "options": {"$ref": "#/$defs/settings"},
+            "net": {"$ref": "#/$defs/settings"},
+            "disk": {"$ref": "#/$defs/settings"},
+            "startup": {"$ref": "#/$defs/settings"},
+            "handlers": {"$ref": "#/$defs/settings"},
+            "nodes": {"description": "The machines that have a copy; a node's number for DRBD 9 is its place here.", "type": "array", "minItems": 2, "maxItems": 32, "items": {"$ref": "#/$defs/node"}},
+            "volumes": {"description": "The block devices that are replicated.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/replicatedVolume"}}
+          }
+        },
+        "node": {
+          "type": "object",
+          "required": ["name", "address"],
+          "additionalProperties": false,
+          "properties": {
+            "name": {"description": "Its name, as uname -n says it.", "$ref": "#/$defs/plainName", "maxLength": 64},
+            "address": {"description": "Where its DRBD listens: ADDRESS:PORT or [IPV6]:PORT.", "type": "string", "pattern": "^([0-9]{1,3}([.][0-9]{1,3}){3}|\\[[0-9A-Fa-f:.]+(%[0-9A-Za-z._-]{1,15})?\\]|[0-9A-Fa-f:.]+(%[0-9A-Za-z._-]{1,15})?):[+]?0*[1-9][0-9]{0,4}$"}
+          }
+        },
+        "replicatedVolume": {
+          "type": "object",
+          "required": ["disk"],
+          "anyOf": [{"required": ["minor"]}, {"required": ["device"]}],
+          "additionalProperties": false,
+          "properties": {
+            "number": {"description": "Its number in the resource; without it its place in the list, from 0.", "type": "integer", "minimum": 0, "maximum": 65535},
+            "minor": {"$ref": "#/$defs/minor"},
+            "device": {"$ref": "#/$defs/device"},
+            "disk": {"$ref": "#/$defs/disk"},
+            "metaDisk": {"$ref": "#/$defs/metaDisk"},
+            "nodes": {"description": "What is otherwise on some nodes, by their names.", "type": "object", "propertyNames": {"$ref": "#/$defs/plainName", "maxLength": 64}, "additionalProperties": {"$ref": "#/$defs/volumeOnNode"}}
+          }
+        },
+        "volumeOnNode": {
+          "type": "object",
+          "additionalProperties": false,
+          "properties": {
+            "minor": {"$ref": "#/$defs/minor"},
+            "device": {"$ref": "#/$defs/device"},
+            "disk": {"$ref": "#/$defs/disk"},
+            "metaDisk": {"$ref": "#/$defs/metaDisk"}
+          }
+        },
+        "minor": {"description": "The minor of the device, which is /dev/drbdMINOR.", "type": "integer", "minimum": 0, "maximum": 1048575},
+        "device": {"description": "The device, where it is not /dev/drbdMINOR.", "type": "string", "maxLength": 128, "pattern": "^/[0-9A-Za-z_.+:/-]+$"},
+        "disk": {"description": "The disk that holds the data; null for a node without a copy.", "type": ["string", "null"], "maxLength": 128, "pattern": "^/[0-9A-Za-z_.+:/-]+$"},
+        "metaDisk": {"description": "Where the metadata is: internal, DEVICE or DEVICE[INDEX].", "type": "string", "pattern": "^(internal|/[0-9A-Za-z_.+:/-]+(\\[[+]?[0-9]+\\])?)$"},
+        "settings": {
+          "description": "Options by their names in drbd.conf(5).",
+          "type": "object",
+          "propertyNames": {"pattern": "^[a-z][0-9a-z-]*$", "not": {"enum": ["protocol", "fencing", "shared-secret"]}},
+          "additionalProperties": {"$ref": "#/$defs/scalar", "maxLength": 200, "pattern": "^[ -~]*$"}
+        },
+        "pool": {
+          "description": "An LVM volume group.",
+          "type": "object",
+          "required": ["name", "devices"],
+          "additionalProperties": false,
+          "properties": {
+            "name": {"$ref": "#/$defs/plainName", "maxLength": 127},
+            "devices": {"description": "The whole list of its devices, such as /dev/drbd0.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/device"}},
+            "extentSize": {"description": "The size of an extent, a power of 2; it is chosen when the pool is made.", "$ref": "#/$defs/bytes"},
+            "volumes": {"description": "Volumes in it; others are left alone.", "type": "array", "items": {"$ref": "#/$defs/logicalVolume"}}
+          }
+        },
+        "logicalVolume": {
+          "type": "object",
+          "required": ["name"],
+          "oneOf": [{"required": ["size"]}, {"required": ["extents"]}],
+          "if": {"properties": {"type": {"const": "thin"}}, "required": ["type"]},
+          "then": {"required": ["thinPool"]},
+          "else": {"if": {"required": ["type"]}, "then": {"properties": {"thinPool": false}}},
+          "additionalProperties": false,
+          "properties": {
+            "name": {"$ref": "#/$defs/plainName", "maxLength": 127},
+            "size": {"description": "How large it is at least.", "$ref": "#/$defs/bytes"},
+            "extents": {"description": "The same in extents of the pool.", "type": "integer", "minimum": 1, "maximum": 4294967295},
+            "type": {"description": "What it is made of; linear unless something else is said.", "enum": ["linear", "thin-pool", "thin"]},
+            "thinPool": {"description": "The thin pool that it takes its blocks from as they are written.", "$ref": "#/$defs/plainName", "maxLength": 127}
+          }
+        },
+        "bytes": {"description": "A number of bytes, or with K, M, G, T or P of 1024, 1024 * 1024, ... bytes.", "type": ["integer", "string"], "minimum": 1, "maximum": 1152921504606846976, "pattern": "^0*[1-9][0-9]*[KMGTP]?$"},
+        "plainName": {"$ref": "#/$defs/scalar", "pattern": "^[0-9A-Za-z_][0-9A-Za-z_.+-]*$"},
         "path": {"type": ["string", "null"], "maxLength": 1023, "pattern": "^/[^\\u0000-\\u001f\\u007f]*$"},
         "scalar": {"description": "Text; a number or a boolean stands for the text that is written.", "type": ["string", "number", "boolean"]},
         "text": {"$ref": "#/$defs/scalar", "minLength": 1, "pattern": "^[ -~]*$"},

@@ -1,4 +1,5 @@
 import HostInterface
+import ReplicatedVolume
 import TargetCore
 
 extension StateFile {
@@ -8,11 +9,13 @@ extension StateFile {
   /// only describes the moment: sessions, sizes. A secret is never written; in its place stands the file that is to
   /// hold it. What the form cannot express, such as a name that no target may be created with, is left out with the
   /// list that it is in, and a comment says so: a list that is written is whole.
-  public static func render(_ state: LiveState, implementation: String) -> String {
+  public static func render(_ state: LiveState, implementation: String, volumes: VolumeState? = nil) -> String
+  {
     var writer = YAMLWriter()
     writer.comment("What \(implementation) exports, as Quartet found it.")
     for remark in state.remarks { writer.comment(remark) }
     writer.pair("quartet", verbatim: "1")
+    if let volumes { write(volumes, to: &writer) }
     if !state.discovery.isEmpty {
       writer.pair("discovery", verbatim: "")
       writer.nested { write(state.discovery, to: &$0) }
@@ -53,7 +56,7 @@ extension StateFile {
     write(target.units.values.sorted { $0.lun < $1.lun }, to: &writer)
   }
 
-  private static func write(_ key: String, _ items: [String], to writer: inout YAMLWriter) {
+  static func write(_ key: String, _ items: [String], to writer: inout YAMLWriter) {
     writer.pair(key, verbatim: items.isEmpty ? "[]" : "")
     writer.nested { writer in
       for item in items { writer.item(item) }
@@ -135,7 +138,7 @@ extension StateFile {
   }
 
   /// Why the form does not take something; nil when it does.
-  private static func refusal(_ check: () throws -> Void) -> String? {
+  static func refusal(_ check: () throws -> Void) -> String? {
     do {
       try check()
       return nil

@@ -1,10 +1,13 @@
 import HostInterface
+import ReplicatedVolume
 import TargetCore
 
 /// What was read from a state file.
 public struct ParsedState: Sendable, Hashable {
-  /// The state.
+  /// The targets and what belongs to them.
   public var state: DesiredState
+  /// The resources and pools below them.
+  public var volumes: DesiredVolumes
   /// What is allowed and not wise, each `FILE:LINE:COLUMN: what: why`.
   public var warnings: [String]
 }
@@ -24,11 +27,13 @@ public enum StateFile {
   ///   - bytes: The document, UTF-8.
   ///   - name: Its name, as errors show it.
   ///   - secrets: What finds the secrets that it refers to.
+  ///   - place: Where a volume of a pool is; LVM's place without it.
   /// - Throws: One ``Failure`` for all that is wrong. With one problem its description is
   ///   `FILE:LINE:COLUMN: what: why; what to do`; with more, each stands in such a line of its own. No secret is in it.
-  public static func parse(_ bytes: [UInt8], named name: String, secrets: any SecretResolver) throws
-    -> ParsedState
-  {
+  public static func parse(
+    _ bytes: [UInt8], named name: String, secrets: any SecretResolver,
+    place: @escaping (VolumePath) throws -> String = { $0.device }
+  ) throws -> ParsedState {
     var problems = Problems(file: name)
     guard bytes.count <= sizeLimit else {
       throw Failure(
@@ -49,15 +54,15 @@ public enum StateFile {
       problems.add(fault.position, "the document", fault.problem, remedy: fault.remedy)
       throw problems.failure ?? Failure(.invalid, name, fault.problem)
     }
-    var reader = StateReader(problems: problems, resolver: secrets)
-    let state = reader.document(root)
+    var reader = StateReader(problems: problems, resolver: secrets, place: place)
+    let (state, volumes) = reader.document(root)
     if let failure = reader.problems.failure { throw failure }
-    return ParsedState(state: state, warnings: reader.warnings)
+    return ParsedState(state: state, volumes: volumes, warnings: reader.warnings)
   }
 
   /// Reads a state file from a string.
   ///
-  /// - Throws: As ``parse(_:named:secrets:)-([UInt8],_,_)``.
+  /// - Throws: As ``parse(_:named:secrets:place:)``.
   public static func parse(_ text: String, named name: String, secrets: any SecretResolver) throws
     -> ParsedState
   {

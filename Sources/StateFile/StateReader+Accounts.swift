@@ -43,7 +43,7 @@ extension StateReader {
     return account
   }
 
-  private mutating func secret(_ node: YAMLNode, _ what: String) -> Secret? {
+  mutating func secret(_ node: YAMLNode, _ what: String) -> Secret? {
     guard case .mapping(let pairs) = node.content else {
       problems.add(
         node.position, what, "must not stand in the state file",

@@ -41,13 +41,14 @@ extension StateReader {
     return unit
   }
 
-  /// Where the blocks are: at a path, or in a volume of a pool, whose device has its path from its name.
+  /// Where the blocks are: at a path, or in a volume of a pool, whose path follows from its name.
   private mutating func backing(_ fields: [String: YAMLNode], _ unit: YAMLNode, _ place: String) -> Backing? {
     switch (fields["path"], fields["volume"]) {
     case (let path?, nil): return backing(path, "path of \(place)")
     case (nil, let volume?):
+      let locate = self.place
       return text(volume, "volume of \(place)").flatMap { text in
-        checked(volume) { try Backing(path: VolumePath(text).device) }
+        checked(volume) { try Backing(path: locate(VolumePath(text))) }
       }
     case (nil, nil):
       problems.add(unit.position, place, "has no path and no volume", remedy: "add one of them")
@@ -98,7 +99,7 @@ extension StateReader {
     }
   }
 
-  private mutating func choice(_ node: YAMLNode, _ what: String, _ choices: [String]) -> String? {
+  mutating func choice(_ node: YAMLNode, _ what: String, _ choices: [String]) -> String? {
     guard let word = text(node, what) else { return nil }
     guard choices.contains(word) else {
       problems.add(

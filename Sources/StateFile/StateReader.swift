@@ -1,4 +1,5 @@
 import HostInterface
+import ReplicatedVolume
 import TargetCore
 
 /// Reads the tree of a state file into the model, and collects what is wrong on the way.
@@ -6,18 +7,23 @@ struct StateReader {
   var problems: Problems
   var warnings: [String] = []
   let resolver: any SecretResolver
+  /// Where a volume of a pool is.
+  let place: (VolumePath) throws -> String
   /// A secret is fetched once, however many accounts share it; a descriptor could not be read twice.
   var fetched: [SecretSource: Result<FetchedSecret, Failure>] = [:]
 
-  init(problems: Problems, resolver: any SecretResolver) {
+  init(
+    problems: Problems, resolver: any SecretResolver, place: @escaping (VolumePath) throws -> String
+  ) {
     self.problems = problems
     self.resolver = resolver
+    self.place = place
   }
 
-  mutating func document(_ root: YAMLNode) -> DesiredState {
+  mutating func document(_ root: YAMLNode) -> (DesiredState, DesiredVolumes) {
     var state = DesiredState()
     guard let fields = fields(of: root, "the document", Keys.document, required: ["quartet"]) else {
-      return state
+      return (state, DesiredVolumes())
     }
     if let version = fields["quartet"], let number = integer(version, "quartet", 0...Int(Int32.max)),
       number != 1
@@ -26,8 +32,9 @@ struct StateReader {
         version.position, "quartet",
         "is \(number), the version of the state file that this Quartet reads is 1",
         remedy: "write `quartet: 1`, or use a newer Quartet")
-      return state
+      return (state, DesiredVolumes())
     }
+    let volumes = volumes(fields)
     if let discovery = fields["discovery"] { state.discovery = accounts(discovery, "discovery") }
     var lines: [TargetName: Int] = [:]
     for (index, node) in (fields["targets"].flatMap { items($0, "targets") } ?? []).enumerated() {
@@ -39,7 +46,7 @@ struct StateReader {
       }
       state.targets.append(spec)
     }
-    return state
+    return (state, volumes)
   }
 
   /// A target; nil when it has no usable name, though the rest of it is checked all the same.

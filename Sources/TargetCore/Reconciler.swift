@@ -10,6 +10,8 @@ public struct Reconciler: Sendable {
     public var force: Bool
     /// Whether accounts that are there get their secrets anew, since no implementation lets one compare them.
     public var rewriteSecrets: Bool
+    /// Targets that are not deleted although they are not named.
+    public var spared: Set<TargetName> = []
 
     /// Options; by default none is taken.
     public init(prune: Bool = false, force: Bool = false, rewriteSecrets: Bool = false) {
@@ -36,7 +38,7 @@ public struct Reconciler: Sendable {
     var changes: [Change] = []
     if options.prune {
       let named = Set(desired.targets.map(\.name))
-      for name in live.targets.keys.sorted() where !named.contains(name) {
+      for name in live.targets.keys.sorted() where !named.contains(name) && !options.spared.contains(name) {
         changes.append(.deleteTarget(name, force: options.force))
       }
     }

@@ -5,7 +5,7 @@ import SystemPackage
 
 /// A place for one tgtd that nothing else on the machine meets: a directory, a management socket, a port.
 ///
-/// The directory goes, and a tgtd that was started with ``environment`` is killed, when this process ends.
+/// The directory goes, and whatever was started with ``environment`` is killed, when this process ends.
 struct PrivateTgtd {
   let directory: FilePath
   let port: UInt16
@@ -25,6 +25,10 @@ struct PrivateTgtd {
         pid=${file#/proc/}
         kill -9 "${pid%/environ}"
       done
+      # What was mounted there has no process behind it any more.
+      while read -r _ mount _; do
+        case $mount in "$1"/*) umount -l "$mount" ;; esac
+      done </proc/self/mounts
       rm -rf "$1"
       """
     leash = try Leash(cleanUp, [directory.string])
@@ -34,7 +38,8 @@ struct PrivateTgtd {
   var environment: [String: String] {
     [
       "TGT_IPC_SOCKET": directory.appending("socket").string, "QUARTET_LOCK_DIR": directory.string,
-      "QUARTET_IMPLEMENTATION": "tgt",
+      "QUARTET_IMPLEMENTATION": "tgt", "QUARTET_POOL_DIR": directory.appending("pools").string,
+      "QUARTET_RUNTIME_DIR": directory.appending("run").string,
     ]
   }
 

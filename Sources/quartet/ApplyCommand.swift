@@ -1,10 +1,8 @@
 import ArgumentParser
-import Glibc
 import HostInterface
-import LinuxHost
 import Quartet
+import ReplicatedVolume
 import StateFile
-import SystemPackage
 import TargetCore
 
 /// How far a reconciliation may go.
@@ -27,68 +25,81 @@ struct InputOptions: ParsableArguments {
 
 struct ApplyCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "apply", abstract: "Makes the machine export what a state file says.",
+    commandName: "apply", abstract: "Makes this node what a state file says, as far as its role goes.",
     discussion: """
       What the file does not name is left as it is; a list that it names is whole: what is there and not in it
       goes. Targets that it does not name stay, unless --prune is said. What will go is listed first. Applying
       twice changes nothing, and a run that was killed is finished by running it again.
 
+      The same file is applied on every node. Resources are set up wherever they name the node; pools, their volumes
+      and the targets on them only where the resource is primary. What is left out is listed with the reason. Nothing
+      that holds data is removed or shrunk. No role is changed, unless --promote is said.
+
       EXAMPLES
         quartet apply /etc/quartet/state.yaml
+        quartet apply --promote /etc/quartet/state.yaml
         quartet apply --dry-run - < state.yaml
         quartet apply --format ietd.conf /etc/iet/ietd.conf
       """)
   @OptionGroup var common: ImplementationOptions
   @OptionGroup var change: ChangeOptions
   @OptionGroup var reconcile: ReconcileOptions
+  @Flag(
+    help: """
+      Make this node primary for resources for which no node is. All nodes must be connected. New disks are copied from
+      this node, or declared to be alike where the file says skipFirstSync.
+      """) var promote = false
   @OptionGroup var input: InputOptions
 
   func run() async throws {
-    for part in try await StateParts.read(input, common) {
-      var options = change.performOptions(common)
-      let quiet = common.json || change.dryRun
-      options.announce = { proposal in
-        for warning in proposal.warnings { Report.warning(warning) }
-        if !quiet { Output.list(proposal.changes.filter(\.removes)) }
-      }
-      let proposal = try await part.implementation.apply(
-        part.state, reconciling: reconcile.reconciling, options: options)
-      var shown = proposal
-      if !quiet { shown.changes.removeAll(where: \.removes) }
-      if shown.changes.isEmpty, !proposal.changes.isEmpty, !quiet { continue }
-      Output.print(
-        shown, dryRun: change.dryRun, json: common.json,
-        implementation: part.implementation.descriptor.name)
+    let stack = try await StackFile.read(input, common)
+    var options = StackOptions()
+    options.perform = change.performOptions(common)
+    options.reconciling = reconcile.reconciling
+    options.promote = promote
+    let quiet = common.json || change.dryRun
+    options.perform.announce = { proposal in
+      for warning in proposal.warnings { Report.warning(warning) }
+      if !quiet { Output.list(proposal.changes.filter(\.removes)) }
     }
+    Output.print(try await stack.apply(options), of: stack, dryRun: change.dryRun, json: common.json)
   }
 }
 
 struct DiffCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "diff", abstract: "Shows what apply would change; exit status 2 when there is anything.",
-    discussion: "EXAMPLE\n  quartet diff /etc/quartet/state.yaml && echo in sync")
+    discussion: """
+      What this node leaves out in its role is told, and is no difference.
+
+      EXAMPLE
+        quartet diff /etc/quartet/state.yaml && echo in sync
+      """)
   @OptionGroup var common: ImplementationOptions
   @OptionGroup var reconcile: ReconcileOptions
   @OptionGroup var input: InputOptions
 
   func run() async throws {
-    var all: [Change] = []
-    for part in try await StateParts.read(input, common) {
-      all += try await part.implementation.difference(part.state, reconciling: reconcile.reconciling)
-    }
+    var options = StackOptions()
+    options.perform.dryRun = true
+    options.reconciling = reconcile.reconciling
+    let report = try await StackFile.read(input, common).apply(options)
+    for warning in report.warnings { Report.warning(warning) }
     if common.json {
-      Output.json(all.map(\.description))
+      Output.json(report.changes)
     } else {
-      Output.list(all)
+      Output.list(report)
     }
-    if !all.isEmpty { throw ExitCode(ExitStatus.differs.rawValue) }
+    if !report.changes.isEmpty { throw ExitCode(ExitStatus.differs.rawValue) }
   }
 }
 
 struct ExportCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "export", abstract: "Prints what is exported as a state file.",
+    commandName: "export", abstract: "Prints what is there as a state file.",
     discussion: """
+      Resources and pools are in it as far as this node sees them: a pool on a resource where that is primary.
+
       With --format the implementation's own configuration file is printed, from
       which its tools restore everything when the machine starts. It has the CHAP
       secrets in it.
@@ -104,10 +115,21 @@ struct ExportCommand: AsyncParsableCommand {
     let implementation = try await common.implementation()
     let format = try format.map { try Formats.format($0, of: implementation.descriptor) }
     let state = try await implementation.read(ReadDetail(parameters: .all, shared: true))
+    let volumes = format == nil && !common.json ? await volumes() : nil
     for remark in state.remarks { Report.warning(remark) }
     if let format { return Output.text(format.write(state)) }
     if common.json { return Output.json(StateDocument(state)) }
-    Output.text(StateFile.render(state, implementation: implementation.descriptor.name))
+    Output.text(StateFile.render(state, implementation: implementation.descriptor.name, volumes: volumes))
+  }
+
+  /// What is below the targets; nil where there is nothing, or nothing that this user may see.
+  private func volumes() async -> VolumeState? {
+    let host = Machine.host
+    guard host.executable("drbdadm") != nil || host.executable("lvm") != nil else { return nil }
+    do { return try await VolumeDriver(on: host).read() } catch {
+      Report.warning("resources and pools are left out: \(error)")
+      return nil
+    }
   }
 }
 
@@ -146,54 +168,5 @@ enum Formats {
         remedy: own.isEmpty ? "leave --format out, it has no configuration file of its own" : "use \(own)")
     }
     return format
-  }
-}
-
-/// The parts of a state file, one an implementation.
-private struct StateParts {
-  static func read(_ input: InputOptions, _ common: ImplementationOptions) async throws -> [(
-    implementation: Implementation, state: DesiredState
-  )] {
-    let host = Machine.host
-    let file = input.file
-    let bytes = file == "-" ? try standardInput() : try host.read(FilePath(file))
-    if let name = input.format {
-      let (owner, format) = try Formats.format(name)
-      let parsed = try format.read(String(decoding: bytes, as: UTF8.self))
-      for warning in parsed.warnings { Report.warning(warning) }
-      let isChosen = common.implementation != nil || environment("QUARTET_IMPLEMENTATION") != nil
-      return [(try await common.implementation(named: isChosen ? nil : owner.name), parsed.state)]
-    }
-    let parsed = try StateFile.parse(
-      bytes, named: file == "-" ? "standard input" : file, secrets: HostSecrets(files: host))
-    for warning in parsed.warnings { Report.warning(warning) }
-    var names: [String?] = []
-    for name in parsed.state.targets.map(\.implementation) where !names.contains(name) { names.append(name) }
-    if names.isEmpty { names = [nil] }
-    var parts: [(implementation: Implementation, state: DesiredState)] = []
-    for name in names {
-      let implementation = try await common.implementation(named: name)
-      let targets = parsed.state.targets.filter { $0.implementation == name }
-      if let index = parts.firstIndex(where: {
-        $0.implementation.descriptor.name == implementation.descriptor.name
-      }) {
-        parts[index].state.targets += targets
-      } else {
-        parts.append((implementation, DesiredState(targets: targets, discovery: parsed.state.discovery)))
-      }
-    }
-    return parts
-  }
-
-  /// Standard input to its end; one byte over the limit is enough to refuse it.
-  private static func standardInput() throws -> [UInt8] {
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 65_536)
-    while bytes.count <= StateFile.sizeLimit {
-      let count = try buffer.withUnsafeMutableBytes { try FileDescriptor.standardInput.read(into: $0) }
-      if count == 0 { break }
-      bytes += buffer.prefix(count)
-    }
-    return bytes
   }
 }

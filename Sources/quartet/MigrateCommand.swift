@@ -2,6 +2,7 @@ import ArgumentParser
 import HostInterface
 import LinuxHost
 import Quartet
+import ReplicatedVolume
 import StateFile
 import SystemPackage
 import TargetCore
@@ -98,7 +99,9 @@ struct MigrateCommand: AsyncParsableCommand {
     if let supplementFormat {
       return try Formats.format(supplementFormat).1.read(String(decoding: bytes, as: UTF8.self)).state
     }
-    let parsed = try StateFile.parse(bytes, named: supplement, secrets: HostSecrets(files: Machine.host))
+    let parsed = try StateFile.parse(
+      bytes, named: supplement, secrets: HostSecrets(files: Machine.host),
+      place: { try PoolPlaces.usual.place(of: $0, on: Machine.host) })
     for warning in parsed.warnings { Report.warning(warning) }
     return parsed.state
   }

@@ -42,10 +42,7 @@ enum Output {
   static func print(_ proposal: Proposal, dryRun: Bool, json asJSON: Bool, implementation: String) {
     if asJSON { return json(ProposalDocument(proposal, dryRun: dryRun, implementation: implementation)) }
     if dryRun {
-      for stage in proposal.plan.stages {
-        text("# \(stage.title)\n")
-        for step in stage.chains.flatMap(\.steps) { text(step.operation.display + "\n") }
-      }
+      steps(proposal.plan)
     } else {
       list(proposal.changes)
     }

@@ -1,15 +1,32 @@
 import ArgumentParser
+import EmbeddedPool
 import HostInterface
 import ReplicatedVolume
 
 struct PoolCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "pool", abstract: "Manages pools of extents and the volumes in them, with LVM.",
-    discussion: "A volume is written POOL/VOLUME, and its device is /dev/POOL/VOLUME.",
+    commandName: "pool", abstract: "Manages pools of extents and the volumes in them.",
+    discussion: """
+      A pool is either LVM's, made of devices, or an embedded one, made of legs over which Quartet's own engine mirrors
+      it: for one machine, without a kernel module. As soon as a second node is named, use LVM on a resource of
+      `quartet volume`. A volume is written POOL/VOLUME; its device is /dev/POOL/VOLUME with LVM, and what
+      `quartet volume attach` makes with the embedded engine.
+
+      EXAMPLES
+        A mirror over two files, and a volume to export:
+          quartet pool create demo --leg /srv/a.img --leg /mnt/b.img --size 10G
+          quartet pool create-volume demo/lun1 --size 4G
+          quartet volume attach demo/lun1
+        A leg has failed and works again:
+          quartet pool attach-leg demo /mnt/b.img
+          quartet pool status demo --watch
+      """,
     subcommands: [
-      List.self, Map.self, Filter.self, Create.self, Extend.self, Reduce.self, Remove.self, Activate.self,
+      List.self, Map.self, Filter.self, PoolCreateCommand.self, Extend.self, Reduce.self, Remove.self,
+      Activate.self,
       Deactivate.self, CreateVolume.self, SnapshotVolume.self, ExtendVolume.self, ReduceVolume.self,
-      RenameVolume.self, RemoveVolume.self,
+      RenameVolume.self, RemoveVolume.self, VolumeStatusCommand.self, Serve.self, Stop.self, AttachLeg.self,
+      DetachLeg.self, Verify.self, MoveSegment.self, SetOptions.self,
     ])
 
   /// What LVM has.
@@ -20,6 +37,23 @@ struct PoolCommand: ParsableCommand {
     return pools
   }
 
+  /// LVM's pools; none where it is not installed and there are embedded ones.
+  static func poolsOfLVM(_ driver: VolumeDriver, beside embedded: Bool) async throws -> [Pool] {
+    if embedded, driver.host.executable("lvm") == nil { return [] }
+    return try await pools(driver).pools
+  }
+
+  /// How the embedded pools do; one that cannot even be looked at is told on standard error.
+  static func reports(_ common: VolumeOptions) async throws -> [PoolReport] {
+    var reports: [PoolReport] = []
+    for name in try common.embedded.places.names(on: common.embedded.host) {
+      do {
+        reports.append(try await common.embedded.report(common.embedded.existing(name)))
+      } catch let failure as Failure { Report.failure(failure) }
+    }
+    return reports
+  }
+
   struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "list", abstract: "Lists the pools and their volumes.",
@@ -27,20 +61,42 @@ struct PoolCommand: ParsableCommand {
     @OptionGroup var common: VolumeOptions
 
     func run() async throws {
-      let pools = try await PoolCommand.pools(common.driver).pools
-      if common.json { return Output.json(pools.map(PoolDocument.init)) }
+      let embedded = try await PoolCommand.reports(common)
+      let pools = try await PoolCommand.poolsOfLVM(common.driver, beside: !embedded.isEmpty)
+      if common.json {
+        return Output.json(embedded.map { PoolDocument($0) } + pools.map { PoolDocument($0) })
+      }
       Output.table(
         ["POOL", "VOLUME", "SIZE", "FREE", "LAYOUT", "STATE", "ON"],
-        pools.flatMap { pool in
-          [
+        embedded.flatMap(rows)
+          + pools.flatMap { pool in
             [
-              pool.name, "-", shownBytes(pool.extents * pool.extentSize),
-              shownBytes(pool.free * pool.extentSize),
-              "\(pool.extents) x \(shownBytes(pool.extentSize))", "-",
-              pool.devices.map { $0.device + ($0.isMissing ? " (missing)" : "") }.joined(separator: ","),
-            ]
-          ] + pool.volumes.filter { !$0.isHidden }.map { row($0, in: pool) }
-        })
+              [
+                pool.name, "-", shownBytes(pool.extents * pool.extentSize),
+                shownBytes(pool.free * pool.extentSize),
+                "\(pool.extents) x \(shownBytes(pool.extentSize))", "-",
+                pool.devices.map { $0.device + ($0.isMissing ? " (missing)" : "") }.joined(separator: ","),
+              ]
+            ] + pool.volumes.filter { !$0.isHidden }.map { row($0, in: pool) }
+          })
+    }
+
+    private func rows(_ pool: PoolReport) -> [[String]] {
+      func bytes(_ extents: Int) -> String { shownBytes(UInt64(extents) * UInt64(pool.extentSize)) }
+      let state = pool.server == nil ? "-" : "served"
+      return [
+        [
+          pool.name, "-", bytes(pool.extents), bytes(pool.free),
+          "\(pool.extents) x \(shownBytes(UInt64(pool.extentSize)))", state,
+          pool.legs.map { $0.address + ($0.status == .missing ? " (missing)" : "") }.joined(separator: ","),
+        ]
+      ]
+        + pool.volumes.map { volume in
+          [
+            pool.name, volume.name, shownBytes(UInt64(volume.size)), "-",
+            pool.legs.count > 1 ? "mirror" : "linear", volume.isOpen ? "open" : state, "-",
+          ]
+        }
     }
 
     private func row(_ volume: Pool.Volume, in pool: Pool) -> [String] {
@@ -62,6 +118,11 @@ struct PoolCommand: ParsableCommand {
 
     func run() async throws {
       let name = try PoolName(name)
+      if let description = try common.embedded.description(of: name) {
+        let report = try await common.embedded.report(description)
+        if common.json { return Output.json(PoolDocument(report)) }
+        return Self.show(report)
+      }
       guard let pool = try await PoolCommand.pools(common.driver)[name] else {
         throw Failure(
           .notFound, "pool \(name)", "does not exist, or is not visible here",
@@ -77,6 +138,17 @@ struct PoolCommand: ParsableCommand {
           ]
         })
     }
+
+    private static func show(_ report: PoolReport) {
+      Output.table(
+        ["DEVICE", "FIRST", "LAST", "EXTENTS", "VOLUME"],
+        report.map.map { segment, volume in
+          [
+            report.mapDevice, "\(segment.start)", "\(segment.start + segment.count - 1)", "\(segment.count)",
+            volume ?? "free",
+          ]
+        })
+    }
   }
 
   struct Filter: AsyncParsableCommand {
@@ -85,7 +157,8 @@ struct PoolCommand: ParsableCommand {
       discussion: """
         LVM that sees such a disk may activate a stale copy of a pool, after which DRBD cannot use the disk. The
         filter lets DRBD's devices in and the physical volumes that are in use now; a new disk for LVM has to be
-        added to it. It is written to /etc/lvm/lvmlocal.conf.
+        added to it. It is written to /etc/lvm/lvmlocal.conf. A devices file (lvmdevices(8)) is put out of use by it:
+        LVM would enter the disk below DRBD into it by itself.
 
         EXAMPLE
           quartet pool filter --apply
@@ -101,25 +174,7 @@ struct PoolCommand: ParsableCommand {
       if common.json { return Output.json(["unfiltered": disks]) }
       if disks.isEmpty { return Report.message("quartet: LVM looks at no disk below DRBD") }
       Report.warning("LVM looks at \(disks.joined(separator: ", ")), below DRBD; --apply writes:")
-      Output.text(VolumeDriver.filter(for: state))
-    }
-  }
-
-  struct Create: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      commandName: "create", abstract: "Makes a pool of devices.",
-      discussion: "EXAMPLE\n  quartet pool create vg1 /dev/drbd0")
-    @OptionGroup var common: VolumeOptions
-    @OptionGroup var change: VolumeChangeOptions
-    @Option(help: "The size of an extent, a power of 2 such as 4M, which is LVM's own choice.")
-    var extentSize: String?
-    @Argument(help: "The pool.") var name: String
-    @Argument(help: "The devices.") var devices: [String]
-
-    func run() async throws {
-      let devices = try devices.map { try DevicePath($0) }
-      try await change.perform(
-        common, [.createPool(PoolName(name), devices, extentSize: try extentSize.map(byteCount))])
+      Output.text(try await common.driver.filter(for: state))
     }
   }
 
@@ -133,7 +188,9 @@ struct PoolCommand: ParsableCommand {
     @Argument(help: "The devices.") var devices: [String]
 
     func run() async throws {
-      try await change.perform(common, devices.map { .extendPool(try PoolName(name), try DevicePath($0)) })
+      let name = try PoolName(name)
+      try common.refuseEmbedded(name, "has the size of its legs")
+      try await change.perform(common, devices.map { .extendPool(name, try DevicePath($0)) })
     }
   }
 
@@ -147,19 +204,41 @@ struct PoolCommand: ParsableCommand {
     @Argument(help: "The device.") var device: String
 
     func run() async throws {
-      try await change.perform(common, [.reducePool(PoolName(name), DevicePath(device))])
+      let name = try PoolName(name)
+      try common.refuseEmbedded(
+        name, "has the same on every leg", remedy: "see `quartet pool detach-leg` to go on without a leg")
+      try await change.perform(common, [.reducePool(name, DevicePath(device))])
     }
   }
 
   struct Remove: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "remove", abstract: "Removes a pool without volumes.",
-      discussion: "EXAMPLE\n  quartet pool remove vg1")
+      discussion: """
+        The files of an embedded pool's legs stay; with --wipe they are no legs any more.
+
+        EXAMPLE
+          quartet pool remove vg1
+        """)
     @OptionGroup var common: VolumeOptions
     @OptionGroup var change: VolumeChangeOptions
     @Argument(help: "The pool.") var name: String
 
-    func run() async throws { try await change.perform(common, [.removePool(PoolName(name))]) }
+    @Flag(help: "Erase the metadata on the legs of an embedded pool as well.") var wipe = false
+
+    func run() async throws {
+      let name = try PoolName(name)
+      guard let description = try common.embedded.description(of: name) else {
+        guard !wipe else {
+          throw Failure(.unsupported, "--wipe", "is for embedded pools", remedy: "leave it away")
+        }
+        return try await change.perform(common, [.removePool(name)])
+      }
+      let removal = PoolRemoval(of: description, in: common.embedded, wipe: wipe)
+      let actions = try await removal.actions()
+      if !change.dryRun { try await removal.perform() }
+      change.print(common, actions, removes: true)
+    }
   }
 
   struct Activate: AsyncParsableCommand {
@@ -171,7 +250,12 @@ struct PoolCommand: ParsableCommand {
     @OptionGroup var change: VolumeChangeOptions
     @Argument(help: "The pool.") var name: String
 
-    func run() async throws { try await change.perform(common, [.activate(PoolName(name))]) }
+    func run() async throws {
+      let name = try PoolName(name)
+      try common.refuseEmbedded(
+        name, "has no devices of its own", remedy: "use `quartet volume attach \(name)/VOLUME`")
+      try await change.perform(common, [.activate(name)])
+    }
   }
 
   struct Deactivate: AsyncParsableCommand {
@@ -182,6 +266,11 @@ struct PoolCommand: ParsableCommand {
     @OptionGroup var change: VolumeChangeOptions
     @Argument(help: "The pool.") var name: String
 
-    func run() async throws { try await change.perform(common, [.deactivate(PoolName(name))]) }
+    func run() async throws {
+      let name = try PoolName(name)
+      try common.refuseEmbedded(
+        name, "has no devices of its own", remedy: "use `quartet volume detach \(name)/VOLUME`")
+      try await change.perform(common, [.deactivate(name)])
+    }
   }
 }

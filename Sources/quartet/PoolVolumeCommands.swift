@@ -1,6 +1,5 @@
 import ArgumentParser
 import HostInterface
-import LinuxHost
 import Quartet
 import ReplicatedVolume
 import TargetCore
@@ -19,6 +18,7 @@ extension PoolCommand {
     @OptionGroup var common: VolumeOptions
     @OptionGroup var change: VolumeChangeOptions
     @OptionGroup var size: SizeOptions
+    @OptionGroup var allocation: AllocationOptions
     @Flag(help: "Make a pool of blocks for thin volumes.") var thinPool = false
     @Option(help: "Take blocks from this thin pool as they are written.") var from: String?
     @Argument(help: "POOL/VOLUME.") var path: String
@@ -26,6 +26,17 @@ extension PoolCommand {
     func run() async throws {
       let path = try VolumePath(path)
       let size = try size.required()
+      if from != nil || thinPool {
+        try common.refuseEmbedded(
+          path.pool, "has no thin volumes", remedy: "leave --from and --thin-pool away")
+      } else if try await change.performEmbedded(
+        common, on: path.pool,
+        .createVolume(name: path.volume.description, size: size.demand, policy: allocation.policy),
+        VolumeChange.createVolume(path, size).description)
+      {
+        return
+      }
+      try allocation.refuseForLVM()
       guard let from else {
         return try await change.perform(
           common, [thinPool ? .createThinPool(path, size) : .createVolume(path, size)])
@@ -55,6 +66,7 @@ extension PoolCommand {
     @Argument(help: "The volume of the same pool.") var origin: String
 
     func run() async throws {
+      try common.refuseEmbedded(VolumePath(path).pool, "has no snapshots")
       try await change.perform(
         common, [.snapshot(VolumePath(path), of: VolumeName(origin), try size.chosen())])
     }
@@ -72,24 +84,33 @@ extension PoolCommand {
     @OptionGroup var common: VolumeOptions
     @OptionGroup var change: VolumeChangeOptions
     @OptionGroup var size: SizeOptions
+    @OptionGroup var allocation: AllocationOptions
     @Argument(help: "POOL/VOLUME.") var path: String
 
     func run() async throws {
       let path = try VolumePath(path)
-      try await change.perform(common, [.extendVolume(path, try size.required())])
+      let size = try size.required()
+      if try await change.performEmbedded(
+        common, on: path.pool,
+        .extendVolume(name: path.volume.description, size: size.demand, policy: allocation.policy),
+        VolumeChange.extendVolume(path, size).description)
+      {
+        if ((try? common.embedded.host.status(common.embedded.places.volume(path))) ?? nil) != nil {
+          Report.warning("volume \(path) is attached: its new size is seen when it is attached again")
+        }
+        return
+      }
+      try allocation.refuseForLVM()
+      try await change.perform(common, [.extendVolume(path, size)])
       if !change.dryRun { try await resizeUnits(on: path) }
     }
 
     /// Tells every implementation that runs and exports the volume.
     private func resizeUnits(on path: VolumePath) async throws {
-      let backing = try Backing(path: path.device)
       for descriptor in ImplementationChoice.all {
-        let implementation = try Implementation(descriptor, on: LocalHost())
+        let implementation = try Implementation(descriptor, on: Machine.host)
         guard await implementation.backend.probe(implementation.host).running else { continue }
-        let targets = try await implementation.read().targets.values
-        let units = targets.flatMap { target in
-          target.units.values.filter { $0.backing == backing }.map { Change.resizeUnit(target.name, $0.lun) }
-        }
+        let units = try await implementation.resizes(of: [path.device: 0], grown: [path.device])
         guard !units.isEmpty else { continue }
         try await implementation.perform(units)
         Output.list(units)
@@ -113,7 +134,19 @@ extension PoolCommand {
     @Argument(help: "POOL/VOLUME.") var path: String
 
     func run() async throws {
-      try await change.perform(common, [.reduceVolume(VolumePath(path), try size.required(), force: force)])
+      let path = try VolumePath(path)
+      let wanted = VolumeChange.reduceVolume(path, try size.required(), force: force)
+      if try common.embedded.description(of: path.pool) != nil, !force {
+        throw Failure(
+          .refused, "volume \(path)", "would lose what is behind its new end",
+          remedy: "say --force to shrink it"
+        )
+      }
+      let isDone = try await change.performEmbedded(
+        common, on: path.pool,
+        .reduceVolume(name: path.volume.description, size: try size.required().demand), wanted.description,
+        removes: true)
+      if !isDone { try await change.perform(common, [wanted]) }
     }
   }
 
@@ -127,7 +160,12 @@ extension PoolCommand {
     @Argument(help: "The new name.") var name: String
 
     func run() async throws {
-      try await change.perform(common, [.renameVolume(VolumePath(path), to: VolumeName(name))])
+      let (path, name) = (try VolumePath(path), try VolumeName(name))
+      let wanted = VolumeChange.renameVolume(path, to: name)
+      let isDone = try await change.performEmbedded(
+        common, on: path.pool, .renameVolume(name: path.volume.description, to: name.description),
+        wanted.description)
+      if !isDone { try await change.perform(common, [wanted]) }
     }
   }
 
@@ -139,6 +177,12 @@ extension PoolCommand {
     @OptionGroup var change: VolumeChangeOptions
     @Argument(help: "POOL/VOLUME.") var path: String
 
-    func run() async throws { try await change.perform(common, [.removeVolume(VolumePath(path))]) }
+    func run() async throws {
+      let path = try VolumePath(path)
+      let isDone = try await change.performEmbedded(
+        common, on: path.pool, .removeVolume(name: path.volume.description),
+        VolumeChange.removeVolume(path).description, removes: true)
+      if !isDone { try await change.perform(common, [.removeVolume(path)]) }
+    }
   }
 }

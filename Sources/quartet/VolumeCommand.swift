@@ -4,7 +4,8 @@ import ReplicatedVolume
 
 struct VolumeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "volume", abstract: "Replicates block devices between nodes, with DRBD.",
+    commandName: "volume",
+    abstract: "Replicates block devices between nodes with DRBD, and attaches volumes of embedded pools.",
     discussion: """
       A resource is described by the same file on every node, so that `create` is run on each with the same words.
       Only the node that is primary reads and writes; LVM on top (`quartet pool`) is active there.
@@ -13,7 +14,7 @@ struct VolumeCommand: ParsableCommand {
       VolumeStatusCommand.self, VolumeCreateCommand.self, Remove.self, ResourceCommand<Up>.self,
       ResourceCommand<Down>.self, ResourceCommand<Promote>.self, ResourceCommand<Demote>.self,
       ResourceCommand<Sync>.self, ResourceCommand<SkipSync>.self, ResourceCommand<Connect>.self,
-      ResourceCommand<Disconnect>.self, ResourceCommand<Attach>.self, ResourceCommand<Detach>.self,
+      ResourceCommand<Disconnect>.self, Attach.self, Detach.self,
       ResourceCommand<Adjust>.self, ResourceCommand<Verify>.self, ResourceCommand<Resize>.self,
       ResourceCommand<Invalidate>.self, Resolve.self,
     ])

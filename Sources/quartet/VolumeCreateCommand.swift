@@ -74,18 +74,10 @@ struct VolumeCreateCommand: AsyncParsableCommand {
 
   private func node(_ text: String) throws -> Resource.Node {
     let parts = text.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
-    guard parts.count == 3, let colon = parts[1].lastIndex(of: ":"),
-      let port = UInt16(parts[1][parts[1].index(after: colon)...]), port > 0
-    else {
+    guard parts.count == 3 else {
       throw Failure(
         .invalid, "node \(text.debugDescription)", "is not of the form NAME=ADDRESS:PORT=DISK",
         remedy: "write it like mike=192.168.43.111:7788=/dev/sdb, an IPv6 address in brackets")
-    }
-    var host = parts[1][..<colon]
-    if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
-    guard let address = IPAddress(String(host)) else {
-      throw Failure(
-        .invalid, "address \(parts[1].debugDescription)", "is no IPv4 or IPv6 address with a port")
     }
     let disks = parts[2].split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     guard (1...2).contains(disks.count) else {
@@ -94,7 +86,8 @@ struct VolumeCreateCommand: AsyncParsableCommand {
     }
     var volume = try Resource.Volume(minor: minor, disk: DevicePath(disks[0]))
     if disks.count == 2 { volume.metadata = .device(try DevicePath(disks[1])) }
-    return Resource.Node(name: try NodeName(parts[0]), address: .init(address, port: port), volumes: [volume])
+    return Resource.Node(
+      name: try NodeName(parts[0]), address: try Resource.Address(parts[1]), volumes: [volume])
   }
 
   private func secret(_ path: String) throws -> Secret {

@@ -1,10 +1,12 @@
+import EmbeddedPool
 import ReplicatedVolume
 
 /// What `quartet volume status --json` prints; the names are stable, and may be added to.
 struct ResourceDocument: Encodable {
   struct Volume: Encodable {
     var number: UInt16
-    var minor: UInt32
+    /// DRBD's own.
+    var minor: UInt32?
     var disk: String
     var size: UInt64?
   }
@@ -12,6 +14,8 @@ struct ResourceDocument: Encodable {
     var name: String
     var connection, role: String
     var volumes: [PeerVolume]
+    /// Why a leg of an embedded pool cannot be used.
+    var problem: String?
   }
   struct PeerVolume: Encodable {
     var number: UInt16
@@ -23,12 +27,17 @@ struct ResourceDocument: Encodable {
   }
   var name: String
   var file: String?
+  /// `drbd` or `embedded`.
+  var engine = "drbd"
   var up: Bool
   var role, suspended: String?
   var splitBrain: Bool
   var volumes: [Volume]
   var peers: [Peer]
   var pools: [String]
+  /// What happened to the legs of an embedded pool, and why it cannot be opened.
+  var events: [String]?
+  var problem: String?
 
   init(_ name: ResourceName, in state: VolumeState) {
     let status = state.status(name)
@@ -97,6 +106,28 @@ struct PoolDocument: Encodable {
     }
     map = pool.map.map { Segment(device: $0.device, start: $0.start, count: $0.count, volume: $0.volume) }
   }
+
+  /// An embedded pool: its devices are the legs, each of which has all extents.
+  init(_ report: PoolReport) {
+    name = report.name
+    (extentSize, extents, free) = (UInt64(report.extentSize), UInt64(report.extents), UInt64(report.free))
+    let allocated = extents - min(free, extents)
+    devices = report.legs.map {
+      Device(
+        path: $0.address, size: UInt64($0.size ?? 0), extents: UInt64(report.extents), allocated: allocated,
+        missing: $0.status == .missing)
+    }
+    volumes = report.volumes.map {
+      Volume(
+        name: $0.name, layout: report.legs.count > 1 ? "mirror" : "linear", size: UInt64($0.size),
+        active: report.server != nil, open: $0.isOpen)
+    }
+    map = report.map.map {
+      Segment(
+        device: report.mapDevice, start: UInt64($0.segment.start), count: UInt64($0.segment.count),
+        volume: $0.volume)
+    }
+  }
 }
 
 /// What commands that change something print with `--json`.
@@ -114,5 +145,11 @@ struct VolumeProposalDocument: Encodable {
     changes = proposal.changes.map(\.description)
     steps = proposal.plan.steps.map { StepDocument(reason: $0.reason, operation: $0.operation.display) }
     warnings = proposal.warnings
+  }
+
+  /// Changes that are made by no steps but in one piece.
+  init(changes: [String], warnings: [String], dryRun: Bool) {
+    (self.changes, self.warnings, self.dryRun) = (changes, warnings, dryRun)
+    steps = []
   }
 }

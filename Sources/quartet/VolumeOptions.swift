@@ -1,6 +1,5 @@
 import ArgumentParser
 import HostInterface
-import LinuxHost
 import ReplicatedVolume
 
 /// Options of every command about resources and pools.
@@ -8,7 +7,7 @@ struct VolumeOptions: ParsableArguments {
   @Flag(help: "Print the result as JSON.") var json = false
   @Flag(name: .shortAndLong, help: "Show the steps as they run.") var verbose = false
 
-  var driver: VolumeDriver { VolumeDriver(on: LocalHost()) }
+  var driver: VolumeDriver { VolumeDriver(on: Machine.host) }
 }
 
 /// Options of those that change something.
@@ -19,8 +18,14 @@ struct VolumeChangeOptions: ParsableArguments {
 
   @Option(help: "How many seconds to wait for another quartet.") var lockWait = 30
 
+  @Flag(help: "Use an embedded pool although a leg is missing that may have newer data; it is behind then.")
+  var missingLegs = false
+
   /// Makes changes and prints what was done.
   func perform(_ common: VolumeOptions, _ changes: [VolumeChange]) async throws {
+    guard !missingLegs else {
+      throw Failure(.unsupported, "--missing-legs", "is for embedded pools", remedy: "leave it away")
+    }
     var options = VolumeDriver.Options()
     options.dryRun = dryRun
     options.lockLimit = .seconds(max(0, min(lockWait, 86_400)))
@@ -29,10 +34,7 @@ struct VolumeChangeOptions: ParsableArguments {
     for warning in proposal.warnings { Report.warning(warning) }
     if common.json { return Output.json(VolumeProposalDocument(proposal, dryRun: dryRun)) }
     if dryRun {
-      for stage in proposal.plan.stages {
-        Output.text("# \(stage.title)\n")
-        for step in stage.chains.flatMap(\.steps) { Output.text(step.operation.display + "\n") }
-      }
+      Output.steps(proposal.plan)
     } else {
       Output.text(proposal.changes.map { "\($0.removes ? "-" : "+") \($0)\n" }.joined())
     }
@@ -50,7 +52,7 @@ struct SizeOptions: ParsableArguments {
   func chosen() throws -> VolumeSize? {
     switch (size, extents) {
     case (nil, nil): return nil
-    case (let size?, nil): return .bytes(try byteCount(size))
+    case (let size?, nil): return .bytes(try VolumeSize.byteCount(size))
     case (nil, let extents?): return .extents(extents)
     case (_?, _?): throw Failure(.invalid, "the size", "is said twice", remedy: "say --size or --extents")
     }
@@ -64,23 +66,21 @@ struct SizeOptions: ParsableArguments {
   }
 }
 
-/// Reads `64M` and the like.
-///
-/// - Throws: ``Failure`` with code `invalid`.
-func byteCount(_ text: String) throws -> UInt64 {
-  let units: [Character: UInt64] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50]
-  let unit = text.last.flatMap { units[$0] }
-  let digits = unit == nil ? text[...] : text.dropLast()
-  guard let number = UInt64(digits), number > 0 else {
+/// Which extents a volume of an embedded pool gets.
+struct AllocationOptions: ParsableArguments {
+  @Option(
+    help: "Which extents an embedded pool gives: contiguous, normal or anywhere, as lvm(8) names them.")
+  var alloc: String?
+
+  /// The policy's name.
+  var policy: String { alloc ?? "normal" }
+
+  /// Refuses what LVM is not asked for here.
+  func refuseForLVM() throws {
+    guard alloc != nil else { return }
     throw Failure(
-      .invalid, "size \(text.debugDescription)", "is no positive number of bytes", remedy: "write it like 64M"
-    )
+      .unsupported, "--alloc", "is for embedded pools", remedy: "leave it away, or use lvcreate(8)")
   }
-  let (bytes, overflow) = number.multipliedReportingOverflow(by: unit ?? 1)
-  guard !overflow, bytes <= 1 << 60 else {
-    throw Failure(.invalid, "size \(text)", "is over 1 EiB (\(UInt64(1) << 60) bytes)")
-  }
-  return bytes
 }
 
 /// A number of bytes for people, in the largest unit in which it is whole, or has five digits at most.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import EmbeddedPool
 import Glibc
 import HostInterface
 import ReplicatedVolume
@@ -6,10 +7,10 @@ import ReplicatedVolume
 /// `quartet volume status`.
 struct VolumeStatusCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "status", abstract: "Shows what the resources are doing.",
+    commandName: "status", abstract: "Shows what the resources and the embedded pools are doing.",
     discussion: """
       OUT-OF-SYNC is how much the copies may differ by. With --watch it goes on for as long as a resync or a
-      verification runs.
+      verification runs. The peers of an embedded pool are its legs; `quartet pool status` shows the same.
 
       EXAMPLES
         quartet volume status
@@ -17,38 +18,60 @@ struct VolumeStatusCommand: AsyncParsableCommand {
       """)
   @OptionGroup var common: VolumeOptions
   @Flag(help: "Show it again every second until no resync or verification runs.") var watch = false
-  @Argument(help: "The resource; all of them without it.") var name: String?
+  @Argument(help: "The resource or embedded pool; all of them without it.") var name: String?
 
   func run() async throws {
     let wanted = try name.map { try ResourceName($0) }
     let driver = common.driver
     var lines = 0
     while true {
-      let state = try await driver.read()
-      let names = try selected(wanted, state)
-      let isBusy = names.contains { state.status($0)?.isBusy == true }
+      let reports = try await embedded(wanted)
+      // DRBD is not asked about a pool that cannot be its own.
+      let state = wanted == nil || reports.isEmpty ? try await driver.read() : nil
+      let names = try state.map { try selected(wanted, $0, beside: !reports.isEmpty) } ?? []
+      let isBusy =
+        names.contains { state?.status($0)?.isBusy == true } || reports.contains { $0.isBusy }
       if common.json {
-        Output.json(names.map { ResourceDocument($0, in: state) })
+        let places = common.embedded.places
+        let pools = try reports.map { report in
+          ResourceDocument(report, file: try places.description(of: PoolName(report.name)).string)
+        }
+        Output.json(pools + names.compactMap { name in state.map { ResourceDocument(name, in: $0) } })
       } else {
-        lines = show(names, state, over: watch ? lines : 0)
+        lines = show(names, state, reports, over: watch ? lines : 0)
       }
       guard watch, isBusy else { return }
       try await driver.host.sleep(.seconds(1))
     }
   }
 
-  private func selected(_ wanted: ResourceName?, _ state: VolumeState) throws -> [ResourceName] {
+  private func embedded(_ wanted: ResourceName?) async throws -> [PoolReport] {
+    guard let wanted else { return try await PoolCommand.reports(common) }
+    guard let name = try? PoolName(wanted.description),
+      let description = try common.embedded.description(of: name)
+    else { return [] }
+    return [try await common.embedded.report(description)]
+  }
+
+  private func selected(
+    _ wanted: ResourceName?, _ state: VolumeState, beside embedded: Bool
+  ) throws -> [ResourceName] {
     let all = Set(state.files.map(\.resource.name) + state.running.map(\.name)).sorted()
     guard let wanted else { return all }
-    guard all.contains(wanted) else {
-      throw Failure(.notFound, "resource \(wanted)", "does not exist", remedy: "see `quartet volume status`")
+    guard all.contains(wanted) || embedded else {
+      throw Failure(
+        .notFound, "resource \(wanted)", "does not exist, nor does an embedded pool of this name",
+        remedy: "see `quartet volume status`")
     }
-    return [wanted]
+    return all.filter { $0 == wanted }
   }
 
   /// Prints the table, on a terminal over the lines of the one before it; returns how many lines it has.
-  private func show(_ names: [ResourceName], _ state: VolumeState, over lines: Int) -> Int {
-    let rows = names.flatMap { self.rows($0, state) }
+  private func show(
+    _ names: [ResourceName], _ state: VolumeState?, _ reports: [PoolReport], over lines: Int
+  ) -> Int {
+    let rows =
+      reports.flatMap(\.statusRows) + names.flatMap { name in state.map { self.rows(name, $0) } ?? [] }
     let isTerminal = isatty(STDOUT_FILENO) == 1
     if isTerminal, lines > 0 { Output.text("\u{1b}[\(lines)A\u{1b}[J") }
     Output.table(
@@ -57,12 +80,21 @@ struct VolumeStatusCommand: AsyncParsableCommand {
         "OUT-OF-SYNC",
         "PROGRESS",
       ], rows)
-    for name in names where state.splitBrain.contains(name) {
+    for report in reports { tell(report) }
+    for name in names where state?.splitBrain.contains(name) == true {
       Report.warning(
         "resource \(name): both nodes wrote what the other has not (split brain); decide whose changes are given up, "
           + "and run `quartet volume resolve \(name) --victim NODE` on both")
     }
     return rows.isEmpty ? 0 : rows.count + 1
+  }
+
+  /// Says what is wrong with an embedded pool.
+  private func tell(_ report: PoolReport) {
+    for leg in report.legs {
+      if let problem = leg.problem { Report.warning("pool \(report.name): leg \(leg.address): \(problem)") }
+    }
+    if let refusal = report.refusal { Report.warning(refusal.failure.description) }
   }
 
   private func rows(_ name: ResourceName, _ state: VolumeState) -> [[String]] {

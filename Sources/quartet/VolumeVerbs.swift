@@ -67,20 +67,6 @@ extension VolumeCommand {
     static func change(_ name: ResourceName) -> VolumeChange { .disconnect(name) }
   }
 
-  enum Attach: ResourceVerb {
-    static let word = "attach"
-    static let abstract = "Takes this node's disks into use again."
-    static let discussion = ""
-    static func change(_ name: ResourceName) -> VolumeChange { .attach(name) }
-  }
-
-  enum Detach: ResourceVerb {
-    static let word = "detach"
-    static let abstract = "Goes on with the other nodes' disks alone."
-    static let discussion = ""
-    static func change(_ name: ResourceName) -> VolumeChange { .detach(name) }
-  }
-
   enum Adjust: ResourceVerb {
     static let word = "adjust"
     static let abstract = "Makes the running resource what its file says."

@@ -8,6 +8,11 @@ struct HelpTests {
       "target": ["list", "show", "create", "delete", "enable", "disable", "set"],
       "lun": ["list", "add", "remove", "resize", "set"], "access": ["allow", "deny", "list"],
       "chap": ["set", "clear"], "portal": ["list", "add", "remove"], "session": ["list", "close"],
+      "pool": [
+        "list", "map", "create", "remove", "create-volume", "extend-volume", "reduce-volume", "rename-volume",
+        "remove-volume", "serve", "stop", "attach-leg", "detach-leg", "verify", "move-segment", "set",
+      ],
+      "volume": ["status", "attach", "detach"],
     ].sorted { $0.key < $1.key }.flatMap { group, names in names.map { [group, $0] } }
 
   @Test(arguments: commands)

@@ -87,7 +87,10 @@ final class Workbench: Sendable {
   }()
 
   var environment: [String: String] {
-    ["TGT_IPC_SOCKET": socket, "QUARTET_IMPLEMENTATION": "tgt", "QUARTET_LOCK_DIR": folder + "/lock"]
+    [
+      "TGT_IPC_SOCKET": socket, "QUARTET_IMPLEMENTATION": "tgt", "QUARTET_LOCK_DIR": folder + "/lock",
+      "QUARTET_POOL_DIR": folder + "/pools", "QUARTET_RUNTIME_DIR": folder + "/run",
+    ]
   }
 
   @discardableResult

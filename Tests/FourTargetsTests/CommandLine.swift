@@ -19,7 +19,14 @@ private final class Sink: Sendable {
 
 extension FourTargets {
   /// Runs a command of `quartet` on this machine.
-  func quartet(_ words: [String]) async -> CommandOutcome {
+  func quartet(_ words: [String]) async -> CommandOutcome { await CommandOutcome(of: words, on: host) }
+
+  func quartet(_ words: String...) async -> CommandOutcome { await quartet(words) }
+}
+
+extension CommandOutcome {
+  /// Runs a command of `quartet` on a machine.
+  init(of words: [String], on host: any Host) async {
     let sink = Sink()
     let status = await Machine.$host.withValue(host) {
       await Machine.$sink.withValue({ text, descriptor in
@@ -29,10 +36,8 @@ extension FourTargets {
       }
     }
     let texts = sink.texts.withLock { $0 }
-    return CommandOutcome(status: status, output: texts[1] ?? "", errors: texts[2] ?? "")
+    self.init(status: status, output: texts[1] ?? "", errors: texts[2] ?? "")
   }
-
-  func quartet(_ words: String...) async -> CommandOutcome { await quartet(words) }
 
   private static func status(of words: [String]) async -> Int32 {
     do {

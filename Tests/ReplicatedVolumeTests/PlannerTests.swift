@@ -82,7 +82,8 @@ import Testing
       for: .createResource(ResourceFileTests.resource(), wipe: false))
     #expect(
       steps.map { $0.undo.map(\.display) } == [
-        [], ["rm /etc/drbd.d/vg1.res"], ["LC_ALL=C drbdadm -- --force wipe-md vg1/0"],
+        [], ["rm /etc/drbd.d/vg1.res"],
+        ["LC_ALL=C drbdadm down vg1", "LC_ALL=C drbdadm -- --force wipe-md vg1/0"],
         ["LC_ALL=C drbdadm down vg1"],
       ])
     #expect(warnings.first?.contains("268390400 bytes") == true)
@@ -148,7 +149,7 @@ import Testing
         "LC_ALL=C drbdadm primary vg1",
         "LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 lvm vgchange --activate y --select pv_name=/dev/drbd0",
       ])
-    #expect(steps.map { $0.undo.count } == [1, 1])
+    #expect(steps.map { $0.undo.count } == [2, 1])
     #expect(try commands(.promote(ResourceName(name)), state()) == [])
   }
 

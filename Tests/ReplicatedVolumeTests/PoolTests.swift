@@ -196,10 +196,16 @@ enum Reports {
     own.inForce = "global_filter=[\"a|^/dev/v|\",\"r|.*|\"]"
     let refused = try #require(throws: Failure.self) { _ = try steps(.applyFilter, unfiltered, filter: own) }
     #expect(refused.code == .exists)
-    own.usesDevicesFile = true
-    #expect(
-      try steps(.applyFilter, unfiltered, filter: own)[0].operation.display.hasSuffix(
-        "lvmdevices --yes --deldev /dev/vda"))
+    // LVM passes over filters while it has a devices file, so that this is put out of use as well.
+    var listed = plain
+    listed.usesDevicesFile = true
+    guard case .replaceFile(_, let text, _) = try steps(.applyFilter, unfiltered, filter: listed)[0].operation
+    else {
+      Issue.record("no file is written")
+      return
+    }
+    #expect(text.display.contains("devices {\n\tuse_devicesfile = 0\n\tglobal_filter = [ \"a|^/dev/drbd|\""))
+    #expect(DeviceFilter.without(text.display) == "local {\n}\n")
   }
 
   @Test func answersOfLVMAreTold() throws {

@@ -32,10 +32,16 @@ import Testing
   }
 
   @Test func disksThatAreTooSmallOrTooLargeAreRefused() throws {
-    for size in [0, 512, 40 << 10, 1 << 51] as [UInt64] {
+    for size in [0, 512, 40 << 10, (1 << 20) - 512, 1 << 51] as [UInt64] {
       let failure = #expect(throws: Failure.self) { try MetadataSize(disk: size) }
       #expect(failure?.code == .invalid)
     }
+  }
+
+  @Test func aDeviceForMetadataAloneHasRoomForABitOfEachBlockAndNeverLessThanTheKernelTakes() {
+    #expect(MetadataSize.onDeviceOfItsOwn(disk: 512) == 1 << 20)
+    #expect(MetadataSize.onDeviceOfItsOwn(disk: 1 << 30) == 1 << 20)
+    #expect(MetadataSize.onDeviceOfItsOwn(disk: 1 << 40) == 65608 * 512)
   }
 
   @Test func bytesAreRoundedUpToExtents() throws {

@@ -41,7 +41,8 @@ struct BadDocument: CustomTestStringConvertible, Sendable {
     BadDocument("quartet", "1:1", "is text, it must be a mapping"),
     BadDocument("~", "1:1", "is nothing"),
     BadDocument("quartet: 1\ntagets: []", "2:1", "did you mean targets?"),
-    BadDocument("quartet: 1\nresources: []", "2:1", "the keys are quartet, targets, discovery"),
+    BadDocument(
+      "quartet: 1\nexports: []", "2:1", "the keys are quartet, resources, pools, targets, discovery"),
     BadDocument("quartet: 1\n'': 1", "2:1", "not known"),
     BadDocument("quartet: 1\ntargets:\n", "2:9", "is nothing, it must be a list; write []"),
     BadDocument("quartet: 1\ntargets: {a: 1}", "2:10", "is a mapping, it must be a list"),

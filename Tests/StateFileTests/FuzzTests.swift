@@ -48,7 +48,8 @@ struct Mutator {
 @Suite struct FuzzTests {
   @Test func everyInputEndsInAStateOrAFailure() throws {
     var mutator = Mutator(generator: SeededGenerator(state: 20_111_205))
-    let documents = [Array(fullDocument.utf8), Array(goodDocuments[1].utf8), Array(goodDocuments[2].utf8)]
+    let documents = [fullDocument, stackDocument, goodDocuments[1], goodDocuments[2], goodDocuments[4]]
+      .map { Array($0.utf8) }
     var outcomes: [Bool: Int] = [:]
     for round in 0..<6000 {
       let input = mutator.mutated(documents[round % documents.count])

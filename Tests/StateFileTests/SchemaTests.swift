@@ -10,6 +10,7 @@ let goodDocuments = [
   #"{"quartet": 1, "targets": [{"name": "iqn.2011-12.com.example:a", "implementation": "tgt", "id": 1, "enabled": true, "portals": ["10.0.0.1", "10.0.0.1:3260,iser", "[fe80::1%eth0]:860", "[::]"], "initiators": ["all", "10.0.0.0/8", "fe80::/64", "[::1]", "iqn.2011-12.com.example:b"], "chap": {"incoming": [{"user": "jack", "secret": {"file": "/etc/quartet/jack.secret"}}], "outgoing": null}, "parameters": {"HeaderDigest": "None, CRC32C", "InitialR2T": "Yes", "ImmediateData": false, "MaxBurstLength": "65536", "FirstBurstLength": 65536, "DefaultTime2Wait": 0, "MaxConnections": 1, "ErrorRecoveryLevel": 2}, "attributes": {"nop_count": 3, "x": "", "y": true}, "luns": [{"lun": 0, "path": "/dev/sda", "readOnly": true, "blockSize": 512, "cache": "back", "thin": true, "serial": 12345678, "scsiID": "a b", "vendor": "QUARTET", "product": "DISK", "revision": 1.5, "store": "rdwr", "deviceType": "disk", "initiators": [], "attributes": {}}]}]}"#,
   #"{"quartet": 1, "discovery": {"incoming": [], "outgoing": {"user": "me", "secret": {"descriptor": 3}}}, "targets": [{"name": "NAA.0123456789ABCDEF0123456789ABCDEF", "initiators": "all", "luns": [{"lun": 16383, "path": null, "deviceType": "tape", "removable": true, "online": false}, {"lun": 2, "volume": "vg1/lun2"}]}, {"name": "eui.0123456789abcdef", "chap": {"outgoing": {"user": "x", "secret": {"credential": "x"}}}}]}"#,
   #"{"quartet": 1, "discovery": {"incoming": [{"user": 7, "secret": {"descriptor": 0}}, {"user": "{a}#|z", "secret": {"file": "/a"}}]}, "targets": []}"#,
+  #"{"quartet": 1, "resources": [{"name": "vg1", "protocol": "C", "fencing": "resource-only", "sharedSecret": {"file": "/a"}, "skipFirstSync": true, "options": {}, "net": {"verify-alg": "crc32c", "max-buffers": 8000, "allow-two-primaries": false}, "handlers": {"fence-peer": "/usr/lib/drbd/crm-fence-peer.sh"}, "nodes": [{"name": "mike", "address": "192.168.43.111:7788"}, {"name": "nancy", "address": "[fe80::1%eth0]:7788"}], "volumes": [{"minor": 0, "disk": "/dev/sdc"}, {"number": 7, "device": "/dev/drbd1", "disk": null, "metaDisk": "/dev/sdd[3]", "nodes": {"nancy": {"disk": "/dev/sde", "metaDisk": "internal", "minor": 4}}}]}], "pools": [{"name": "vg1", "devices": ["/dev/drbd0"], "extentSize": "4M", "volumes": [{"name": "lun1", "size": "10G"}, {"name": "lun2", "size": 4194304, "type": "linear"}, {"name": "tp", "extents": 20, "type": "thin-pool"}, {"name": "t1", "size": "50G", "thinPool": "tp"}, {"name": "t2", "size": "1K", "type": "thin", "thinPool": "tp"}]}, {"name": "vg2", "devices": ["/dev/sdz"]}]}"#,
 ]
 
 /// Bad ones, each with one fault that a schema can see.
@@ -63,6 +64,43 @@ let badDocuments =
       #"{"quartet": 1, "targets": [{"name": "iqn.2011-12.com.example:a", "luns": [{\#(rest), \#(fault)}]}]}"#
   }
 
+/// Faults of a resource and of a pool, in JSON that is good but for them.
+let badVolumeDocuments =
+  [
+    #""protocol": "D""#, #""fencing": "no""#, #""skipFirstSync": "yes""#, #""sharedSecret": "abc""#,
+    #""net": {"a b": 1}"#, #""net": {"x": null}"#, #""net": {"protocol": "C"}"#, #""nodes": []"#,
+    #""nodes": [{"name": "mike", "address": "10.0.0.1:1"}]"#, #""volumes": []"#,
+    #""nodes": [{"name": "a b", "address": "10.0.0.1:1"}, {"name": "b", "address": "10.0.0.2:1"}]"#,
+    #""nodes": [{"name": "a", "address": "10.0.0.1"}, {"name": "b", "address": "10.0.0.2:1"}]"#,
+    #""volumes": [{"minor": 0}]"#, #""volumes": [{"disk": "/dev/sdc"}]"#, #""volume": []"#,
+    #""volumes": [{"minor": -1, "disk": "/dev/sdc"}]"#,
+    #""volumes": [{"minor": 1048576, "disk": "/dev/sdc"}]"#,
+    #""volumes": [{"minor": 0, "disk": "sdc"}]"#, #""volumes": [{"minor": 0, "disk": "/dev/s c"}]"#,
+    #""volumes": [{"minor": 0, "disk": "/dev/sdc", "metaDisk": "external"}]"#,
+    #""volumes": [{"minor": 0, "disk": "/dev/sdc", "nodes": {"mike": {"number": 1}}}]"#,
+  ].map { fault in
+    let rest = [
+      #""name": "vg1""#,
+      #""nodes": [{"name": "mike", "address": "10.0.0.1:1"}, {"name": "nancy", "address": "10.0.0.2:1"}]"#,
+      #""volumes": [{"minor": 0, "disk": "/dev/sdc"}]"#,
+    ].filter { $0.prefix(8) != fault.prefix(8) || fault.hasPrefix(#""volume":"#) }.joined(separator: ", ")
+    return #"{"quartet": 1, "resources": [{\#(rest), \#(fault)}]}"#
+  }
+  + [
+    #""devices": []"#, #""devices": "/dev/drbd0""#, #""devices": ["drbd0"]"#, #""extentSize": 0"#,
+    #""extentSize": "4 M""#, #""volumes": null"#, #""volumes": [{"size": "1G"}]"#,
+    #""volumes": [{"name": "a"}]"#,
+    #""volumes": [{"name": "a", "size": "1G", "extents": 1}]"#, #""volumes": [{"name": "a", "size": "1g"}]"#,
+    #""volumes": [{"name": "a", "size": -1}]"#, #""volumes": [{"name": "a", "extents": "1"}]"#,
+    #""volumes": [{"name": "-a", "extents": 1}]"#,
+    #""volumes": [{"name": "a", "extents": 1, "type": "raid"}]"#,
+    #""volumes": [{"name": "a", "extents": 1, "type": "thin"}]"#,
+    #""volumes": [{"name": "a", "extents": 1, "type": "linear", "thinPool": "b"}]"#, #""legs": []"#,
+  ].map { fault in
+    let rest = [#""name": "vg1""#, #""devices": ["/dev/drbd0"]"#].filter { $0.prefix(8) != fault.prefix(8) }
+    return #"{"quartet": 1, "pools": [{\#(rest.joined(separator: ", ")), \#(fault)}]}"#
+  }
+
 @Suite struct SchemaTests {
   @Test func thePublishedFileIsTheSchema() throws {
     let sources = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
@@ -83,7 +121,9 @@ let badDocuments =
 
   @Test func theParserSaysTheSame() {
     for document in goodDocuments { #expect(complaints(document) == [], "\(document)") }
-    for document in badDocuments { #expect(!complaints(document).isEmpty, "\(document)") }
+    for document in badDocuments + badVolumeDocuments {
+      #expect(!complaints(document).isEmpty, "\(document)")
+    }
   }
 
   /// Whatever the parser takes, the schema takes, or an editor would mark what is right.
@@ -97,6 +137,7 @@ let badDocuments =
         accepted.append(text)
       }
     }
+    let badDocuments = badDocuments + badVolumeDocuments
     let verdicts = try Validator.verdicts(on: goodDocuments + badDocuments + accepted)
     #expect(verdicts.count == goodDocuments.count + badDocuments.count + accepted.count)
     for (document, verdict) in zip(goodDocuments, verdicts) { #expect(verdict == "good", "\(document)") }

@@ -40,6 +40,17 @@ struct GuestTests {
     try await guest.shutDown()
   }
 
+  @Test func sizesAreComputedAsDRBDAndLVMHaveThem() async throws {
+    let guest = try await start {
+      $0.disks = [
+        try ScratchDisk(serial: "disk0", size: 4 << 40), try ScratchDisk(serial: "disk1", size: 1 << 30),
+      ]
+    }
+    let bundle = try await TestBundle.run(#"^VMTests\.GuestSizeTests/"#, in: guest, limit: .seconds(300))
+    #expect(bundle.passed == 3)
+    try await guest.shutDown()
+  }
+
   @Test func theKernelsInitiatorIsServed() async throws {
     let guest = try await start()
     let bundle = try await TestBundle.run(

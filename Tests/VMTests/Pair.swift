@@ -17,19 +17,27 @@ struct Pair {
   private let disks: [ScratchDisk]
 
   /// The words by which both nodes make the resource.
-  let creation = [
-    "volume", "create", "vg1", "--set", "disk.c-plan-ahead=0", "--set", "disk.resync-rate=100M", "--node",
-    "mike=10.77.0.1:7788=/dev/vda", "--node", "nancy=10.77.0.2:7788=/dev/vda",
-  ]
+  var creation: [String] { creation(disk: "/dev/vda") }
+
+  /// The words by which both nodes make the resource on a disk that each has.
+  func creation(disk: String) -> [String] {
+    [
+      "volume", "create", "vg1", "--set", "disk.c-plan-ahead=0", "--set", "disk.resync-rate=100M", "--node",
+      "mike=10.77.0.1:7788=\(disk)", "--node", "nancy=10.77.0.2:7788=\(disk)",
+    ]
+  }
 
   /// Switches both on.
   static func start() async throws -> Pair {
-    let network = try VirtualNetwork(ports: 2)
+    let network = try VirtualNetwork(ports: 3)
     let disks = try ["mike", "nancy"].map { try ScratchDisk(serial: $0, size: diskSize) }
     async let mike = Node.start("mike", disks[0], network.port(1))
     async let nancy = Node.start("nancy", disks[1], network.port(2))
     return try await Pair(mike: mike, nancy: nancy, network: network, disks: disks)
   }
+
+  /// Switches a third machine on, on the same network, which has no part in the resource.
+  func startThird() async throws -> Node { try await Node.start("third", nil, network.port(3)) }
 
   /// Switches the second node on after its power was cut; what it had in /etc is as it was.
   func restartNancy() async throws -> Node {
@@ -42,8 +50,18 @@ struct Pair {
     return node
   }
 
-  func awaitConnection() async throws {
-    for node in [mike, nancy] { try await node.awaitState { $0.peers.first?.connection == .connected } }
+  /// Does the same on both nodes at once.
+  func onBoth(_ work: @Sendable (Node) async throws -> Void) async throws {
+    async let first: Void = work(mike)
+    async let second: Void = work(nancy)
+    _ = try await (first, second)
+  }
+
+  /// Waits until both nodes, or those who took their places, see one another.
+  func awaitConnection(_ nodes: Node...) async throws {
+    for node in nodes.isEmpty ? [mike, nancy] : nodes {
+      try await node.awaitState { $0.peers.first?.connection == .connected }
+    }
   }
 }
 
@@ -52,10 +70,10 @@ struct Node {
   let guest: Guest
   let program: String
 
-  static func start(_ name: String, _ disk: ScratchDisk, _ port: VirtualNetwork.Port?) async throws -> Node {
+  static func start(_ name: String, _ disk: ScratchDisk?, _ port: VirtualNetwork.Port?) async throws -> Node {
     var configuration = GuestConfiguration()
     configuration.name = name
-    configuration.disks = [disk]
+    configuration.disks = disk.map { [$0] } ?? []
     configuration.network = port
     let guest = try await Guest.start(configuration, on: GuestKernel.prepare())
     let program = try LocalHost().readLink("/proc/self/exe").removingLastComponent().appending("quartet")
@@ -63,6 +81,19 @@ struct Node {
   }
 
   func run(_ argv: [String]) async throws -> CommandResult { try await guest.run(argv, limit: .seconds(120)) }
+
+  /// Runs a shell's script, which must not fail; returns what it printed.
+  @discardableResult
+  func shell(_ script: String, _ words: String..., at location: SourceLocation = #_sourceLocation)
+    async throws
+    -> String
+  {
+    let result = try await run(["sh", "-e", "-c", script, "sh"] + words)
+    let output = String(decoding: result.output, as: UTF8.self)
+    try #require(
+      result.status == 0, "\(script) \(words): \(output)\(result.errors)", sourceLocation: location)
+    return output.trimmed
+  }
 
   /// Runs `quartet`; returns what it printed on both streams.
   @discardableResult
@@ -137,7 +168,7 @@ struct Node {
     struct Peer: Decodable {
       struct PeerVolume: Decodable {
         var disk, replication: String
-        var sent: UInt64
+        var sent, outOfSync: UInt64
       }
       private var state: String
       var volumes: [PeerVolume]
@@ -151,6 +182,9 @@ struct Node {
     var role: String?
     var volumes: [Volume]
     var peers: [Peer]
+
+    /// In bytes.
+    var outOfSync: UInt64? { peers.first?.volumes.first?.outOfSync }
 
     var isWhole: Bool {
       volumes.allSatisfy { $0.disk == "UpToDate" } && !peers.isEmpty

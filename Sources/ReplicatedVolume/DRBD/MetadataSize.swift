@@ -13,6 +13,11 @@ public struct MetadataSize: Sendable, Hashable {
   /// How far an internal metadata area is from the end of the disk at most: the disk is used in whole blocks of 4 KiB.
   private static let alignment: UInt64 = 4 << 10
 
+  /// The smallest disk with its metadata inside, and the smallest device for metadata alone, that the kernel takes: 1 MiB.
+  ///
+  /// Source: drbd_nl.c, drbd_adm_attach(): "at least one MB, otherwise it does not make sense". drbdmeta takes less.
+  public static let leastDevice: UInt64 = 1 << 20
+
   /// The bytes that the metadata takes.
   public let bytes: UInt64
   /// The bytes that are left for data when the metadata is inside.
@@ -32,15 +37,25 @@ public struct MetadataSize: Sendable, Hashable {
     guard (1...31).contains(peers) else {
       throw Failure(.invalid, "metadata for \(peers) peers", "cannot be made, 1 to 31 are allowed")
     }
-    let bits = Self.aligned((disk + Self.block - 1) / Self.block, to: 64)
-    bytes = Self.superblock + Self.activityLog + Self.aligned(bits / 8 * peers, to: Self.block)
+    bytes = Self.bytes(for: disk, peers: peers)
     let end = disk / Self.alignment * Self.alignment
-    guard bytes < end else {
+    guard disk >= Self.leastDevice, bytes < end else {
       throw Failure(
-        .invalid, "disk of \(disk) bytes", "is too small: the metadata of DRBD takes \(bytes) bytes of it",
+        .invalid, "disk of \(disk) bytes", "is too small: DRBD takes none under \(Self.leastDevice) bytes",
         remedy: "use a disk of at least 1 MiB")
     }
     usable = end - bytes
+  }
+
+  /// The bytes that a device for metadata alone must have beside a disk of so many bytes.
+  ///
+  /// All of that disk is usable then. Of a larger one the kernel would use, without a word, only as much as the bitmap
+  /// has bits for.
+  static func onDeviceOfItsOwn(disk: UInt64) -> UInt64 { max(leastDevice, bytes(for: disk, peers: 1)) }
+
+  private static func bytes(for disk: UInt64, peers: UInt64) -> UInt64 {
+    let bits = aligned((disk + block - 1) / block, to: 64)
+    return superblock + activityLog + aligned(bits / 8 * peers, to: block)
   }
 
   private static func aligned(_ number: UInt64, to step: UInt64) -> UInt64 {

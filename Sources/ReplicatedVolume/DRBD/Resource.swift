@@ -57,6 +57,22 @@ public struct Resource: Sendable, Hashable {
       self.port = port
     }
 
+    /// Reads `ADDRESS:PORT`, IPv6 in brackets.
+    ///
+    /// - Throws: ``Failure`` with code `invalid`.
+    public init(_ text: String) throws {
+      let colon = text.lastIndex(of: ":") ?? text.startIndex
+      var host = text[..<colon]
+      if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+      let digits = text[colon...].dropFirst()
+      guard let address = IPAddress(String(host)), let port = UInt16(digits), port > 0 else {
+        throw Failure(
+          .invalid, "address \(shown(text))", "is no IPv4 or IPv6 address with a port",
+          remedy: "write it like 192.168.43.111:7788, an IPv6 address in brackets")
+      }
+      self.init(address, port: port)
+    }
+
     /// `ADDRESS:PORT`, IPv6 in brackets.
     public var description: String { address.isIPv6 ? "[\(address)]:\(port)" : "\(address):\(port)" }
   }
@@ -85,13 +101,37 @@ public struct Resource: Sendable, Hashable {
   }
 
   /// Where the metadata of a volume is.
-  public enum MetadataPlace: Sendable, Hashable {
+  public enum MetadataPlace: Sendable, Hashable, CustomStringConvertible {
     /// At the end of the disk itself (`internal`).
     case inside
     /// On a device of its own, of which it takes what it needs.
     case device(DevicePath)
     /// In one of the slots of 128 MiB of a device (`DEVICE[INDEX]`).
     case slot(DevicePath, UInt16)
+
+    /// Reads `internal`, `DEVICE` or `DEVICE[INDEX]`.
+    ///
+    /// - Throws: ``Failure`` with code `invalid`.
+    public init(_ text: String) throws {
+      if text == "internal" {
+        self = .inside
+      } else if text.hasSuffix("]"), let open = text.lastIndex(of: "["),
+        let index = UInt16(text[open...].dropFirst().dropLast())
+      {
+        self = .slot(try DevicePath(String(text[..<open])), index)
+      } else {
+        self = .device(try DevicePath(text))
+      }
+    }
+
+    /// `internal`, `DEVICE` or `DEVICE[INDEX]`.
+    public var description: String {
+      switch self {
+      case .inside: "internal"
+      case .device(let device): "\(device)"
+      case .slot(let device, let index): "\(device)[\(index)]"
+      }
+    }
   }
 
   /// When a write is acknowledged (`protocol` in drbd.conf(5)).

@@ -16,11 +16,15 @@ public enum DeviceFilter {
   )
 
   /// Quartet's part: DRBD's devices, the physical volumes that are in use now, and nothing else.
-  public static func part(keeping devices: [String]) -> String {
+  ///
+  /// - Parameter replacing: Whether it takes the place of a devices file (lvmdevices(8)), with which LVM passes over every
+  ///   filter. A DRBD device has nothing in it but its name, so that LVM 2.03.16 looks for the volume elsewhere when a
+  ///   secondary does not let it in, finds it on the disk below, and enters that one.
+  public static func part(keeping devices: [String], replacing devicesFile: Bool = false) -> String {
     let accepted = (["^/dev/drbd"] + devices.sorted().map { "^\(escaped($0))$" }).map { "\"a|\($0)|\"" }
     return """
       \(mark.0)
-      devices {
+      devices {\(devicesFile ? "\n\tuse_devicesfile = 0" : "")
       \tglobal_filter = [ \(accepted.joined(separator: ", ")), "r|.*|" ]
       }
       \(mark.1)
@@ -59,20 +63,32 @@ struct FilterFile: Sendable, Hashable {
 
 extension VolumeDriver {
   /// The text of the filter that keeps LVM off the disks below DRBD, as ``VolumeChange/applyFilter`` writes it.
-  public static func filter(for state: VolumeState) -> String {
-    DeviceFilter.part(keeping: state.devicesToKeep)
+  public func filter(for state: VolumeState) async throws -> String {
+    DeviceFilter.part(keeping: state.devicesToKeep, replacing: try await usesDevicesFile())
+  }
+
+  /// Whether LVM goes by a file of devices (lvmdevices(8)) instead of its filters.
+  private func usesDevicesFile() async throws -> Bool {
+    try await setting("use_devicesfile").hasSuffix("=1")
+  }
+
+  /// Whether LVM enters the disk below DRBD into its file of devices when it does not find a volume where it was.
+  func looksForDevices() async throws -> Bool {
+    guard try await usesDevicesFile() else { return false }
+    return try await !setting("search_for_devnames").hasSuffix("\"none\"")
+  }
+
+  /// `NAME=VALUE` of a setting of lvm.conf's section `devices` that is in force; empty when LVM has none of that name.
+  private func setting(_ name: String) async throws -> String {
+    let result = try await host.run(LVM.command(["lvmconfig", "--type", "full", Text("devices/\(name)")]))
+    return String(decoding: result.output, as: UTF8.self).trimmed
   }
 
   /// Reads the filter.
   func filterFile() async throws -> FilterFile {
     let text = try host.status(DeviceFilter.path) == nil ? nil : host.text(DeviceFilter.path)
-    func setting(_ name: Text) async throws -> String {
-      let result = try await host.run(LVM.command(["lvmconfig", "--type", "full", name]))
-      return String(decoding: result.output, as: UTF8.self).trimmed
-    }
-    let uses = try await setting("devices/use_devicesfile")
     return FilterFile(
-      text: text, inForce: try await setting("devices/global_filter"), usesDevicesFile: uses.hasSuffix("=1"))
+      text: text, inForce: try await setting("global_filter"), usesDevicesFile: try await usesDevicesFile())
   }
 }
 
@@ -90,10 +106,7 @@ extension VolumePlanner {
     if state.unfiltered.isEmpty { return [] }
     let disks = state.unfiltered.values.flatMap { $0 }.sorted()
     guard let filter else { return [] }
-    if filter.usesDevicesFile {
-      return disks.map { step(lvm(["lvmdevices", "--yes", "--deldev", Text($0.description)]), change) }
-    }
-    let part = DeviceFilter.part(keeping: state.devicesToKeep)
+    let part = DeviceFilter.part(keeping: state.devicesToKeep, replacing: filter.usesDevicesFile)
     let old = filter.text ?? ""
     guard filter.inForce == "global_filter=[\"a|.*|\"]" || DeviceFilter.without(old) != old else {
       throw Failure(

@@ -24,7 +24,8 @@ enum LVM {
       return .failed(
         failure(
           .refused, "LVM's filter and the disks of DRBD do not go together",
-          "see `quartet pool filter`, which shows and applies the right one"))
+          "see `quartet pool filter`, which shows and applies the one that DRBD needs; a disk that DRBD does not use "
+            + "is accepted in global_filter by hand"))
     }
     if text.contains("insufficient free space") || text.contains("Insufficient free space") {
       return .failed(failure(.refused, "the pool has not enough free extents", "extend the pool"))

@@ -1,9 +1,9 @@
 import Glibc
 
 /// The service manager that started the process, if one did (sd_notify(3)).
-enum ServiceManager {
+enum ServiceNotice {
   /// Tells it something; without effect where nobody listens.
-  static func notify(_ message: String) {
+  static func send(_ message: String) {
     guard let variable = getenv("NOTIFY_SOCKET") else { return }
     let path = Array(String(cString: variable).utf8)
     var address = sockaddr_un()

@@ -1,0 +1,145 @@
+import BlockEngine
+import HostInterface
+import LinuxBlockDevices
+import ReplicatedVolume
+import SystemPackage
+
+/// The embedded pools of a machine: those that have a description.
+///
+/// While a process serves a pool, requests go to it over its control socket; else the legs are opened for as long as
+/// the request takes.
+package struct EmbeddedPools: Sendable {
+  /// The machine.
+  package let host: any Host
+  /// Where descriptions and sockets are.
+  package let places: PoolPlaces
+
+  /// The pools of a machine.
+  package init(on host: any Host, places: PoolPlaces = .usual) { (self.host, self.places) = (host, places) }
+
+  /// How requests are made.
+  package struct Options: Sendable {
+    /// Whether a leg may be missing that may have newer data.
+    package var allowsMissingLegs = false
+    /// Called with what there is, now and then, while something goes on.
+    package var progress: @Sendable (PoolReport) -> Void = { _ in }
+    /// Called with what happens to the legs, in words.
+    package var onEvent: @Sendable (String) -> Void = { _ in }
+
+    /// Every leg must be there, and nobody is told anything.
+    package init() {}
+  }
+
+  /// A pool's description; nil when it is none of these pools.
+  package func description(of name: PoolName) throws -> PoolDescription? { try places.read(name, on: host) }
+
+  /// A pool's description.
+  ///
+  /// - Throws: ``Failure`` with code `notFound` when it is none of these pools.
+  package func existing(_ name: PoolName) throws -> PoolDescription {
+    guard let description = try description(of: name) else {
+      throw Failure(.notFound, "pool \(name)", "is no embedded pool", remedy: "see `quartet pool list`")
+    }
+    return description
+  }
+
+  /// How long the process that serves a pool may take to answer.
+  private static let answerLimit = Duration.seconds(60)
+
+  /// Everything that there is to know of a pool; nothing is written to its legs.
+  package func report(_ description: PoolDescription) async throws -> PoolReport {
+    if let client = try ControlClient(places.control(of: description.name)) {
+      return try Self.report(from: client)
+    }
+    return try PoolReport.examining(description, on: AIOLoop(), options: OpenPool.Options())
+  }
+
+  private static func report(from client: ControlClient) throws -> PoolReport {
+    guard case .report(var report) = try client.ask(.report, limit: answerLimit).orFailure() else {
+      throw Failure(.garbled, "control socket", "the answer is no report")
+    }
+    report.server = client.server
+    return report
+  }
+
+  /// Carries a request out to its end.
+  ///
+  /// - Returns: Whether anything was changed, and how the pool does afterwards.
+  package func perform(
+    _ request: PoolRequest, on description: PoolDescription, options: Options = Options()
+  ) async throws -> (changed: Bool, report: PoolReport) {
+    let lock = try await host.lock("pool-\(description.name)", limit: .seconds(30))
+    defer { lock.release() }
+    let control = places.control(of: description.name)
+    if let client = try ControlClient(control) {
+      let answer = try client.ask(request, limit: Self.answerLimit).orFailure()
+      return try await watch(answer, control, options)
+    }
+    return try performHere(request, description, options)
+  }
+
+  /// Waits for the end of what the process that serves the pool has begun.
+  private func watch(
+    _ answer: PoolAnswer, _ control: FilePath, _ options: Options
+  ) async throws -> (Bool, PoolReport) {
+    while true {
+      guard let client = try ControlClient(control) else {
+        throw Failure(.unavailable, "\(control)", "the process that serves the pool has ended")
+      }
+      let report = try Self.report(from: client)
+      if case .done(let changed) = answer { return (changed, report) }
+      guard let job = report.job, job.isRunning else {
+        if let failure = report.job?.failure { throw failure.failure }
+        return (true, report)
+      }
+      options.progress(report)
+      try await host.sleep(.milliseconds(200))
+    }
+  }
+
+  private func performHere(
+    _ request: PoolRequest, _ description: PoolDescription, _ options: Options
+  ) throws -> (Bool, PoolReport) {
+    let loop = try AIOLoop()
+    var opening = OpenPool.Options()
+    opening.allowsMissingLegs = options.allowsMissingLegs
+    opening.onEvent = options.onEvent
+    if case .attachLeg(let leg, discard: true) = request { opening.discarding.insert(try LegAddress(leg)) }
+    let open = try OpenPool.open(description, on: loop, options: opening)
+    do {
+      var answer = try loop.finish("pool \(open.name)", limit: OpenPool.limit) {
+        open.carryOut(request, $0)
+      }.orFailure()
+      try wait(for: open, request, answer, options)
+      if case .begun = answer {
+        if let failure = open.job?.failure { throw failure.failure }
+        answer = .done(changed: true)
+      }
+      let report = open.report(server: nil)
+      try open.close()
+      if case .done(let changed) = answer { return (changed, report) }
+      return (false, report)
+    } catch {
+      try? open.close()
+      throw error
+    }
+  }
+
+  /// Runs the loop until what was begun has ended.
+  private func wait(
+    for open: OpenPool, _ request: PoolRequest, _ answer: PoolAnswer, _ options: Options
+  ) throws {
+    var isBusy: () -> Bool = { false }
+    if case .begun = answer { isBusy = { open.job?.isRunning == true } }
+    if case .attachLeg = request, let mirror = open.mirror {
+      isBusy = { mirror.resyncLeft != nil || mirror.legStatus.contains(.syncing) }
+    }
+    while isBusy() {
+      let before = open.loop.now
+      // A timer, so that the loop has something to wait for even while nothing is in flight.
+      open.loop.schedule(after: .milliseconds(500)) {}
+      try open.loop.run { !isBusy() || open.loop.now - before >= .milliseconds(500) }
+      options.progress(open.report(server: nil))
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import BlockEngine
+import HostInterface
+import ReplicatedVolume
+
+/// Legs that come and go.
+extension OpenPool {
+  /// The pool's name.
+  package var name: String { description.name.description }
+
+  func attachLeg(
+    _ text: String, discard: Bool, _ completion: @escaping (PoolAnswer) -> Void
+  ) throws {
+    guard let mirror else { throw noMirror }
+    let address = try known(text)
+    if mirror.legReports.contains(where: { $0.device == text && [.upToDate, .syncing].contains($0.status) }) {
+      return completion(.done(changed: false))
+    }
+    // The device that the leg was before holds its lock until what it had in flight is over.
+    let isReleased = mirror.release(deviceNamed: text)
+    open(address, until: isReleased ? loop.now + .seconds(description.stallSeconds ?? 10) : loop.now) {
+      result in
+      switch result {
+      case .failure(let failure): completion(.failed(failure))
+      case .success(let device):
+        mirror.attach(device, discard: discard) { failure in
+          completion(failure.map(PoolAnswer.failed) ?? .done(changed: true))
+        }
+      }
+    }
+  }
+
+  private func open(
+    _ address: LegAddress, until deadline: Duration,
+    _ completion: @escaping (Result<any BlockDevice, Failure>) -> Void
+  ) {
+    do {
+      completion(.success(try PoolLegs.open(address, on: loop)))
+    } catch let failure as Failure where failure.code == .inUse && loop.now < deadline {
+      loop.schedule(after: .milliseconds(20)) { [self] in open(address, until: deadline, completion) }
+    } catch {
+      completion(.failure(error as? Failure ?? Failure(.invalid, "leg \(address)", "\(error)")))
+    }
+  }
+
+  func detachLeg(_ text: String, _ completion: @escaping (PoolAnswer) -> Void) throws {
+    guard let mirror else { throw noMirror }
+    _ = try known(text)
+    guard
+      mirror.legReports.contains(where: { $0.device == text && [.upToDate, .syncing].contains($0.status) })
+    else { return completion(.done(changed: false)) }
+    mirror.detach(deviceNamed: text) { failure in
+      completion(failure.map(PoolAnswer.failed) ?? .done(changed: true))
+    }
+  }
+
+  private func known(_ text: String) throws -> LegAddress {
+    let address = try LegAddress(text)
+    guard description.legs.contains(address) else {
+      throw Failure(
+        .notFound, "leg \(text)", "is none of pool \(name)",
+        remedy: "its legs are \(description.legs.map(\.description).joined(separator: ", "))")
+    }
+    return address
+  }
+}

@@ -1,0 +1,105 @@
+import EmbeddedPool
+import Glibc
+import HostInterface
+import Synchronization
+import SystemPackage
+import Testing
+
+/// A leg goes while the volume is written to, and comes back.
+@Suite(.serialized) struct LegLossTests {
+  /// Runs a load on a thread until a body is over.
+  private func underLoad(
+    _ server: Server, _ load: VerifyingLoad, _ body: () async throws -> Void
+  ) async throws -> VerifyingLoad {
+    let isOver = Mutex(false)
+    let client = Exclusive(try NBDClient(server.socket))
+    async let finished = Task.detached { () -> VerifyingLoad in
+      var load = load
+      load.run(client.value, depth: 16, while: { _ in isOver.withLock { !$0 } })
+      return load
+    }.value
+    let result: Result<Void, any Error>
+    do { result = .success(try await body()) } catch { result = .failure(error) }
+    isOver.withLock { $0 = true }
+    let load = await finished
+    try result.get()
+    return load
+  }
+
+  /// Waits until the legs do as they should.
+  private func wait(_ pool: ScratchPool, _ condition: (PoolReport) -> Bool) async throws {
+    var report = try await pool.perform(.report)
+    for _ in 0..<600 where !condition(report) {
+      try await Task.sleep(for: .milliseconds(50))
+      report = try await pool.perform(.report)
+    }
+    #expect(condition(report), "\(report)")
+  }
+
+  @Test func aLegThatIsTakenAwayComesBackWithWhatItMissed() async throws {
+    let pool = try ScratchPool()
+    let server = try Server(pool)
+    try #require(server.notice() == "READY=1", "\(server.messages)")
+    let leg = pool.legs[1].string
+    var load = VerifyingLoad(size: 8 << 20, seed: .random(in: 0 ... .max))
+    load = try await underLoad(server, load) {
+      for _ in 0..<3 {
+        try await pool.perform(.detachLeg(address: leg))
+        try await wait(pool) { $0.outOfSync > 256 << 10 }
+        try await pool.perform(.attachLeg(address: leg, discard: false))
+        try await wait(pool) { $0.legs.allSatisfy { $0.status == .upToDate } }
+      }
+    }
+    let client = try NBDClient(server.socket)
+    #expect(try load.damage(client) == [])
+    try await pool.perform(.verify)
+    try await wait(pool) { $0.job?.isRunning == false }
+    let report = try await pool.perform(.report)
+    #expect(report.job?.differing == 0 && report.job?.failure == nil, "\(report)")
+  }
+
+  @Test func aKillWhileALegIsAwayLosesNothing() async throws {
+    let pool = try ScratchPool()
+    var load = VerifyingLoad(size: 8 << 20, seed: .random(in: 0 ... .max))
+    for round in 0..<4 {
+      let server = try Server(pool)
+      try #require(server.notice() == "READY=1", "\(server.messages)")
+      let client = try NBDClient(server.socket)
+      #expect(try load.damage(client) == [])
+      load.run(client, depth: 8, until: 100)
+      // Each leg in turn: the one that stays counts, whatever its number.
+      try await wait(pool) { $0.legs.allSatisfy { $0.status == .upToDate } }
+      try await pool.perform(.detachLeg(address: pool.legs[round % 2].string))
+      load.run(client, depth: 16, until: 100 + 50 * round) { server.signal(SIGKILL) }
+      #expect(try server.end() == 128 + SIGKILL)
+    }
+    #expect(try pool.differences() == [])
+  }
+
+  /// A sparse leg on a file system that has no room for what is written to it.
+  @Test(.enabled(if: geteuid() == 0, "a file system is mounted"))
+  func aLegOnAFullDiskIsDroppedAndComesBackWhenThereIsRoom() async throws {
+    let pool = try ScratchPool(smallDisk: 4 << 20)
+    let server = try Server(pool)
+    try #require(server.notice() == "READY=1", "\(server.messages)")
+    var load = VerifyingLoad(size: 8 << 20, seed: .random(in: 0 ... .max))
+    load = try await underLoad(server, load) {
+      try await wait(pool) { $0.legs[1].status == .dropped && $0.outOfSync > 256 << 10 }
+      #expect(try await pool.perform(.report).legs[1].problem?.contains("errno 28") == true)
+      try pool.growSmallDisk(to: 32 << 20)
+      try await pool.perform(.attachLeg(address: pool.legs[1].string, discard: false))
+      try await wait(pool) { $0.legs.allSatisfy { $0.status == .upToDate } }
+    }
+    let client = try NBDClient(server.socket)
+    #expect(try load.damage(client) == [])
+    client.send(.disconnect)
+    try server.stop()
+    #expect(try pool.differences() == [])
+  }
+}
+
+/// Sound: it is made here and used by one task alone.
+private struct Exclusive<Value>: @unchecked Sendable {
+  let value: Value
+  init(_ value: Value) { self.value = value }
+}

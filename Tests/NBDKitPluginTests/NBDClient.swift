@@ -1,0 +1,127 @@
+import Glibc
+import HostInterface
+import SystemPackage
+import Testing
+
+/// A client of NBD that has many requests in flight, and can leave at any moment
+/// (github.com/NetworkBlockDevice/nbd, doc/proto.md: fixed newstyle, NBD_OPT_EXPORT_NAME, simple replies).
+final class NBDClient {
+  enum Command: UInt16 {
+    case read = 0
+    case write
+    case disconnect
+    case flush
+    case trim
+    case zero = 6
+  }
+
+  let size: Int
+  private let socket: Int32
+  private var cookie: UInt64 = 0
+  /// By cookie, how many bytes a reply has.
+  private var expected: [UInt64: Int] = [:]
+
+  init(_ path: FilePath, export: String = "data") throws {
+    socket = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    var limit = timeval(tv_sec: 20, tv_usec: 0)
+    setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    let socket = socket
+    try #require(withAddress(of: path) { connect(socket, $0, $1) } == 0)
+    let greeting = try #require(Self.receive(18, from: socket))
+    try #require(greeting.starts(with: Array("NBDMAGICIHAVEOPT".utf8)))
+    var hello: [UInt8] = []
+    hello.put(UInt32(3))
+    hello += Array("IHAVEOPT".utf8)
+    hello.put(UInt32(1))
+    hello.put(UInt32(export.utf8.count))
+    hello += Array(export.utf8)
+    try #require(Self.send(hello, to: socket))
+    guard let answer = Self.receive(10, from: socket) else {
+      throw Failure(.refused, export, "is not served")
+    }
+    size = Int(answer.number(UInt64.self, at: 0))
+  }
+
+  deinit { close(socket) }
+
+  var inFlight: Int { expected.count }
+
+  /// Sends a request; false when the server is gone.
+  ///
+  /// - Parameter cut: Send only so many bytes of it.
+  @discardableResult
+  func send(
+    _ command: Command, at offset: Int = 0, count: Int = 0, data: [UInt8] = [], durable: Bool = false,
+    cut: Int? = nil
+  ) -> UInt64? {
+    cookie += 1
+    var request: [UInt8] = []
+    request.put(0x2560_9513 as UInt32)
+    request.put(UInt16(durable ? 1 : 0))
+    request.put(command.rawValue)
+    request.put(cookie)
+    request.put(UInt64(offset))
+    request.put(UInt32(command == .write ? data.count : count))
+    request += data
+    guard Self.send(Array(request.prefix(cut ?? request.count)), to: socket) else { return nil }
+    expected[cookie] = command == .read ? count : 0
+    return cookie
+  }
+
+  /// The next reply; nil when the server is gone.
+  func reply() -> (cookie: UInt64, error: UInt32, data: [UInt8])? {
+    guard let header = Self.receive(16, from: socket), header.number(UInt32.self, at: 0) == 0x6744_6698 else {
+      return nil
+    }
+    let (error, cookie) = (header.number(UInt32.self, at: 4), header.number(UInt64.self, at: 8))
+    guard let count = expected.removeValue(forKey: cookie) else { return nil }
+    guard let data = error == 0 ? Self.receive(count, from: socket) : [] else { return nil }
+    return (cookie, error, data)
+  }
+
+  /// A request alone: its error number, and what was read.
+  func run(
+    _ command: Command, at offset: Int = 0, count: Int = 0, data: [UInt8] = [], durable: Bool = false
+  ) throws -> (error: UInt32, data: [UInt8]) {
+    let cookie = try #require(send(command, at: offset, count: count, data: data, durable: durable))
+    let answer = try #require(self.reply())
+    try #require(answer.cookie == cookie)
+    return (answer.error, answer.data)
+  }
+
+  private static func send(_ bytes: [UInt8], to socket: Int32) -> Bool {
+    var sent = 0
+    while sent < bytes.count {
+      let count = bytes.withUnsafeBytes {
+        Glibc.send(socket, $0.baseAddress.map { $0 + sent }, bytes.count - sent, Int32(MSG_NOSIGNAL))
+      }
+      if count <= 0 { return false }
+      sent += count
+    }
+    return true
+  }
+
+  private static func receive(_ count: Int, from socket: Int32) -> [UInt8]? {
+    var bytes = [UInt8](repeating: 0, count: count)
+    var got = 0
+    while got < count {
+      let read = bytes.withUnsafeMutableBytes {
+        recv(socket, $0.baseAddress.map { $0 + got }, count - got, 0)
+      }
+      if read <= 0 { return nil }
+      got += read
+    }
+    return bytes
+  }
+}
+
+extension [UInt8] {
+  fileprivate mutating func put<T: FixedWidthInteger>(_ value: T) {
+    Swift.withUnsafeBytes(of: value.bigEndian) { append(contentsOf: $0) }
+  }
+
+  fileprivate func number<T: FixedWidthInteger>(_ type: T.Type, at offset: Int) -> T {
+    self[offset..<offset + MemoryLayout<T>.size].reduce(0) { $0 << 8 | T($1) }
+  }
+}
