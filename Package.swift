@@ -129,6 +129,7 @@ let package = Package(
     .executableTarget(
       name: "dev",
       dependencies: [
+        "BlockEngine", "ExtentPool", "LinuxBlockDevices",
         "HostInterface", "HostRecording", "LinuxHost", "Quartet", "TargetCore", "VirtualMachine",
         "Simulation", "guest-agent", arguments, system,
       ] + backends.map { .target(name: "\($0)Simulator") },

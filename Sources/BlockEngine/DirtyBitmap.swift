@@ -133,11 +133,20 @@ struct DirtyBitmap {
         continue
       }
       let start = block + rest.trailingZeroBitCount
+      let limit = min(start + most, blockCount)
       var end = start + 1
-      while end < min(start + most, blockCount), contains(end) { end += 1 }
+      while end < limit, case let more = setBits(from: end), more > 0 { end = min(end + more, limit) }
       return start..<end
     }
     return nil
+  }
+
+  /// How many bits are set from a block on, as far as one look tells.
+  private func setBits(from block: Int) -> Int {
+    guard let page = pages[block / Self.bitsInPage] else { return 0 }
+    let within = block % Self.bitsInPage
+    guard let words = page.words else { return Self.bitsInPage - within }
+    return min((~(words[within / 64] >> UInt64(within % 64))).trailingZeroBitCount, 64 - within % 64)
   }
 
   func contains(_ block: Int) -> Bool {

@@ -9,8 +9,10 @@ final class ResyncPass {
   var inFlight = 0
   /// Copied since legs were flushed last.
   var copied: [Range<Int>] = []
-  /// Whether nothing new is begun: what was copied is being flushed.
-  var isFlushing = false
+  /// Whether what was copied before is being made durable.
+  var isSettling = false
+  /// Memory for chunks that are not being copied.
+  var buffers: [BlockBuffer] = []
 
   init(_ targets: [MirrorLeg]) { self.targets = targets }
 }
@@ -37,12 +39,9 @@ extension Mirror {
   private func step(_ pass: ResyncPass) {
     // A rate is kept by one chunk at a time.
     let width = options.resyncRate == nil ? Self.width : 1
-    while isCurrent(pass), !pass.isFlushing, pass.inFlight < width {
-      let run =
-        pass.copied.count < Self.chunksBetweenFlushes
-        ? bitmap.nextRun(from: pass.cursor, most: Self.chunk) : nil
-      guard let run else {
-        if pass.inFlight == 0 { flush(pass) }
+    while isCurrent(pass), pass.inFlight < width {
+      guard let run = bitmap.nextRun(from: pass.cursor, most: Self.chunk) else {
+        if pass.inFlight == 0, !pass.isSettling { finish(pass) }
         return
       }
       pass.cursor = run.upperBound
@@ -54,6 +53,7 @@ extension Mirror {
           pass.copied.append(run)
           pace(run) { [self] in
             pass.inFlight -= 1
+            settleNow(pass)
             step(pass)
           }
         }
@@ -67,23 +67,28 @@ extension Mirror {
     clock.schedule(after: .nanoseconds(Int64(bytes) * 1_000_000_000 / Int64(max(1, rate))), next)
   }
 
-  /// Makes durable what was copied, and goes on or ends.
-  private func flush(_ pass: ResyncPass) {
-    pass.isFlushing = true
-    if bitmap.nextRun(from: pass.cursor, most: 1) == nil { return finish(pass) }
+  /// Makes progress durable now and then, while more is copied.
+  private func settleNow(_ pass: ResyncPass) {
+    guard isCurrent(pass), !pass.isSettling, pass.copied.count >= Self.chunksBetweenFlushes else { return }
+    pass.isSettling = true
     settle(pass) { [self] in
-      pass.isFlushing = false
-      step(pass)
+      pass.isSettling = false
+      if isCurrent(pass) { step(pass) }
     }
   }
 
   private func copy(_ run: Range<Int>, _ pass: ResyncPass, _ completion: @escaping (Bool) -> Void) {
     guard isCurrent(pass), let source else { return completion(false) }
-    let buffer = BlockBuffer(count: run.count * LegLayout.block)
+    let memory = pass.buffers.popLast() ?? BlockBuffer(count: Self.chunk * LegLayout.block)
+    let buffer = memory[0..<run.count * LegLayout.block]
     let offset = run.lowerBound * LegLayout.block
     send(.read(offset: offset, buffer), to: source) { [self] isDone in
       guard isDone, isCurrent(pass) else { return completion(false) }
-      let all = Completion { _ in completion(true) }
+      let all = Completion { _ in
+        // Of a leg that was dropped some request may still use it; then the pass is over as well.
+        pass.buffers.append(memory)
+        completion(true)
+      }
       for target in pass.targets {
         let end = all.expect()
         send(.write(offset: offset, buffer, durable: false), to: target) { _ in end(nil) }

@@ -57,7 +57,8 @@ package final class Mirror: BlockDevice {
   private var isControlBusy = false
 
   var pass: ResyncPass?
-  private var isSweepScheduled = false
+  /// The next look for legs that stall, while something is in flight.
+  private var sweep: ScheduledCall?
   /// What happened, in words: for a log, and for tests.
   package var onEvent: (String) -> Void
 
@@ -171,10 +172,9 @@ package final class Mirror: BlockDevice {
 
   /// Looks for legs that stall, as long as something is in flight.
   private func scheduleSweep() {
-    guard !isSweepScheduled else { return }
-    isSweepScheduled = true
-    clock.schedule(after: options.stallLimit / 4) { [self] in
-      isSweepScheduled = false
+    guard sweep == nil else { return }
+    sweep = clock.schedule(after: options.stallLimit / 4) { [self] in
+      sweep = nil
       for leg in connected {
         guard let oldest = leg.oldest, clock.now - oldest >= options.stallLimit else { continue }
         drop(leg, Failure(.timedOut, leg.device.name, "it did not answer for \(options.stallLimit)"))
@@ -220,6 +220,8 @@ package final class Mirror: BlockDevice {
         for leg in connected { leg.record.isInUse = false }
         writeRecords(of: connected) { [self] in
           done()
+          // Or the clock would keep the mirror, and its legs in use, until then.
+          sweep?.cancel()
           completion(failure)
         }
       }

@@ -9,16 +9,20 @@ struct BenchCommand: AsyncParsableCommand {
     commandName: "bench", abstract: "Measures time and system calls, as ratios to peers, in one run.",
     discussion: """
       Run it by `make bench`, which builds it as users get it. Section tgt runs on a tgtd of its own, section lio on
-      Debian's kernel in a virtual machine. Ratios are of medians; with --minimum of the shortest times of tgt.
+      Debian's kernel in a virtual machine, section engine on files in /var/tmp and /dev/shm. Ratios are of medians;
+      with --minimum of the shortest times of tgt.
       """)
 
-  enum Section: String, ExpressibleByArgument, CaseIterable { case tgt, lio }
+  enum Section: String, ExpressibleByArgument, CaseIterable { case tgt, lio, engine }
 
   @Option(help: "How often each is measured.") var repetitions = 5
   @Flag(help: "Compare the shortest times.") var minimum = false
   @Flag(help: "Leave out the slowest peers, which take most of the time.") var quick = false
   @Option(help: "Processors of the virtual machine.") var processors = 1
-  @Argument(help: "What to measure: tgt, lio; all by default.") var sections = Section.allCases
+  @Option(help: "Milliseconds of each run of a load on the engine.") var milliseconds = 1000
+  @Option(help: "Of section engine only: process, nbd, resync, pool, memory.") var part: [EngineBench.Part] =
+    []
+  @Argument(help: "What to measure: tgt, lio, engine; all by default.") var sections = Section.allCases
 
   func run() async throws {
     if Guest.isHere { return try await LIOBench(repetitions: repetitions, quick: quick).measure() }
@@ -27,6 +31,11 @@ struct BenchCommand: AsyncParsableCommand {
     if sections.contains(.lio) {
       missed += try await LIOBench.runInGuest(
         repetitions: repetitions, quick: quick, processors: processors)
+    }
+    if sections.contains(.engine) {
+      let bench = EngineBench(repetitions: repetitions, time: .milliseconds(milliseconds))
+      try bench.measure(part.isEmpty ? EngineBench.Part.allCases : part)
+      missed += bench.table.missed
     }
     print(missed == 0 ? "every goal is met" : "\(missed) goals are missed")
   }

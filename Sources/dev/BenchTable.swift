@@ -13,6 +13,14 @@ final class BenchTable {
       goal.map { "<= x \(rounded($0, 3))" } ?? "-", goal.map { ratio <= $0 })
   }
 
+  /// A ratio of our rate to a peer's that must not be under its goal.
+  func speed(_ what: String, _ ours: Double, _ peer: Double, unit: String = "/s", goal: Double?) {
+    let ratio = ours / peer
+    add(
+      what, shown(ours, unit), shown(peer, unit), "x \(rounded(ratio, 3))",
+      goal.map { ">= x \(rounded($0, 3))" } ?? "-", goal.map { ratio >= $0 })
+  }
+
   /// A value of ours that must not be over its goal.
   func value(_ what: String, _ ours: Double, unit: String, goal: Double?) {
     add(

@@ -6,5 +6,8 @@ import HostInterface
 struct Dev: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "dev", abstract: "Demonstrates and measures Quartet, and runs it on a kernel.",
-    subcommands: [DemoCommand.self, BenchCommand.self, PlanCommand.self, VMCommand.self, ReplayCommand.self])
+    subcommands: [
+      DemoCommand.self, BenchCommand.self, PlanCommand.self, VMCommand.self, ReplayCommand.self,
+      EngineMemoryCommand.self,
+    ])
 }

@@ -42,6 +42,7 @@ enum ImportTable {
     "guest-agent": ["GuestProtocol", "HostInterface"],
     "VirtualMachine": ["HostInterface", "GuestProtocol", "LinuxHost", "CTimeStampCounter"],
     "dev": [
+      "BlockEngine", "ExtentPool", "LinuxBlockDevices",
       "VirtualMachine",
       "HostInterface", "HostRecording", "TargetCore", "StateFile", "Quartet", "LinuxHost", "ArgumentParser",
       "Simulation", "IETSimulator", "LIOSimulator", "SCSTSimulator", "STGTSimulator",

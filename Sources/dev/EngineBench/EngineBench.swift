@@ -1,0 +1,145 @@
+import ArgumentParser
+import BlockEngine
+import ExtentPool
+import Glibc
+import HostInterface
+import LinuxBlockDevices
+import LinuxHost
+import SystemPackage
+
+/// The block engine beside fio on the same files, in process and through nbdkit.
+struct EngineBench {
+  enum Part: String, ExpressibleByArgument, CaseIterable { case process, nbd, resync, pool, memory }
+
+  let repetitions: Int
+  let time: Duration
+  let table = BenchTable()
+  /// Of the files, and of the part of them that is read and written: the same bytes of the files for everybody.
+  private static let size = 1 << 30
+  private static let area = 64 << 20..<(1 << 30) - (64 << 20)
+
+  func measure(_ parts: [Part]) throws {
+    if parts.contains(.process) { try measureInProcess() }
+    if parts.contains(.nbd) { try measureServed() }
+    if parts.contains(.resync) { try measureResync() }
+    if parts.contains(.pool) { try PoolBench(repetitions: repetitions, table: table).measure() }
+    if parts.contains(.memory) { try EngineMemory.measure(table) }
+    table.show()
+  }
+
+  // MARK: In process
+
+  private func measureInProcess() throws {
+    let scene = try EngineScene(in: "/var/tmp")
+    defer { scene.end() }
+    let paths = try ["leg-0", "leg-1"].map { try scene.file($0, bytes: Self.size) }
+    let files = try paths.map { try AIOFile($0, on: scene.loop) }
+    let mirror = try scene.mirror(files)
+    let pool = try scene.pool(on: mirror)
+    let name = try VolumeName("bench")
+    try scene.loop.finish { pool.createVolume(name, extents: Self.area.upperBound >> 22, $0) }
+    let volume = try pool.attach(name)
+    let fio = Fio(directory: scene.directory, area: Self.area)
+    let devices: [(String, any BlockDevice)] = [
+      ("AIOFile", files[0]), ("Mirror", mirror), ("volume", volume),
+    ]
+    for workload in Workload.all {
+      var rates: [String: [Double]] = [:]
+      for _ in 0..<repetitions {
+        rates["raw", default: []].append(try fio.rate(workload, files: [paths[0]], for: time))
+        for (name, device) in devices {
+          rates[name, default: []].append(
+            try EngineLoad.rate(workload, on: device, area: Self.area, loop: scene.loop, for: time))
+        }
+        if workload.direction == .write {
+          // Of each file: half of what both get together.
+          rates["both", default: []].append(try fio.rate(workload, files: paths, for: time) / 2)
+        }
+      }
+      show(workload, rates.mapValues(median))
+    }
+    try scene.loop.finish { mirror.close($0) }
+  }
+
+  private func show(_ workload: Workload, _ rates: [String: Double]) {
+    let isWrite = workload.direction == .write
+    let raw = rates["raw"] ?? .nan
+    table.speed("\(workload.description): AIOFile / fio", rates["AIOFile"] ?? .nan, raw, goal: 0.95)
+    for name in ["Mirror", "volume"] {
+      let peer = isWrite ? "fio on both files" : "fio"
+      table.speed(
+        "\(workload.description): \(name) / \(peer)", rates[name] ?? .nan,
+        isWrite ? rates["both"] ?? .nan : raw,
+        goal: isWrite ? 0.9 : 0.95)
+    }
+  }
+
+  // MARK: Through nbdkit
+
+  private func measureServed() throws {
+    // In memory: nbdkit's own plugin knows no direct I/O, and here nobody's request meets a disk.
+    let scene = try EngineScene(in: "/dev/shm")
+    defer { scene.end() }
+    let size = 256 << 20
+    let name = try VolumeName("bench")
+    let area = 8 << 20..<200 << 20
+    let raw = try scene.file("raw", bytes: size)
+    let single = try scene.file("single", bytes: size)
+    let legs = try ["leg-0", "leg-1"].map { try scene.file($0, bytes: size) }
+    for paths in [[single], legs] {
+      let files = try paths.map { try AIOFile($0, on: scene.loop) }
+      let mirror = paths.count > 1 ? try scene.mirror(files) : nil
+      let pool = try scene.pool(on: mirror ?? files[0])
+      try scene.loop.finish { pool.createVolume(name, extents: area.upperBound >> 22, $0) }
+      if let mirror { try scene.loop.finish { mirror.close($0) } }
+    }
+    let library = try LocalHost().readLink("/proc/self/exe").removingLastComponent()
+      .appending("libnbdkit-quartet-plugin.so").string
+    let fio = Fio(directory: scene.directory, area: area)
+    let servers = try [
+      ("file", ["file", raw.string]), ("one leg", [library, "leg=\(single)"]),
+      ("two legs", [library] + legs.map { "leg=\($0)" }),
+    ].map { try ($0.0, NBDServer($0.1, directory: scene.directory)) }
+    defer { for (_, server) in servers { server.end() } }
+    for workload in Workload.all {
+      var rates: [String: [Double]] = [:]
+      for _ in 0..<repetitions {
+        for (name, server) in servers {
+          rates[name, default: []].append(try fio.rate(workload, export: server.uri, for: time))
+        }
+      }
+      let typical = rates.mapValues(median)
+      let peer = typical["file"] ?? .nan
+      let what = "NBD, in memory, \(workload.description)"
+      table.speed("\(what): plugin, one leg / nbdkit file", typical["one leg"] ?? .nan, peer, goal: 0.9)
+      table.speed("\(what): plugin, two legs / nbdkit file", typical["two legs"] ?? .nan, peer, goal: nil)
+    }
+  }
+
+  // MARK: Resync
+
+  private func measureResync() throws {
+    let scene = try EngineScene(in: "/var/tmp")
+    defer { scene.end() }
+    let paths = try ["leg-0", "leg-1"].map { try scene.file($0, bytes: Self.size) }
+    let files = try paths.map { try AIOFile($0, on: scene.loop) }
+    var times: [String: [Double]] = [:]
+    for _ in 0..<repetitions {
+      let mirror = try scene.mirror(files, data: .ofFirstLeg)
+      let begin = scene.loop.now
+      try scene.loop.run { mirror.isInSync }
+      times["resync", default: []].append((scene.loop.now - begin).milliseconds)
+      try scene.loop.finish { mirror.close($0) }
+      let copy = try Child.run([
+        "dd", "if=\(paths[0])", "of=\(paths[1])", "bs=1M", "iflag=direct", "oflag=direct", "conv=notrunc",
+      ])
+      times["copy", default: []].append(copy.wall.milliseconds)
+    }
+    let gibibytes = Double(Self.size) / Double(1 << 30)
+    let rates = times.mapValues { gibibytes * 1000 / median($0) }
+    table.speed(
+      "resync of a whole leg / dd, direct, 1 MiB", rates["resync"] ?? .nan, rates["copy"] ?? .nan,
+      unit: "GiB/s",
+      goal: 0.8)
+  }
+}
