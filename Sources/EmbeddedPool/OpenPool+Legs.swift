@@ -51,7 +51,7 @@ extension OpenPool {
     let options = NBDLegOptions(stallLimit: Self.stallLimit(description))
     func connect(_ failure: Failure?) {
       if let failure { return completion(.failed(failure)) }
-      mirror.release(deviceNamed: uri)
+      _ = mirror.release(deviceNamed: uri)
       NBDLeg.connect(uri, on: loop, options: options) { result in
         switch result {
         case .failure(let failure): completion(.failed(failure))
