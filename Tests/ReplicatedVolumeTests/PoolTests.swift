@@ -240,5 +240,7 @@ enum Reports {
     for (seq, wanted) in expected { #expect(try code("DRBD/lifecycle", seq) == wanted, "\(seq)") }
     #expect(try code("DRBD/failures", 256) == .refused)
     #expect(try code("DRBD/disk-failure-and-hazards", 172) == .inUse)
+    // LVM has the disk below.
+    #expect(try code("LVM/lvm-on-drbd", 34) == .inUse)
   }
 }

@@ -50,6 +50,7 @@ enum DRBD {
       "is connected already, or another resource uses its port", nil
     ),
     ("Exclusive open failed", .inUse, "its disk is in use", "see who has it: LVM below DRBD, a mount"),
+    ("Device or resource busy", .inUse, "its disk is in use", "see who has it: LVM below DRBD, a mount"),
     ("Parse error", .refused, "a file in /etc/drbd.d is not understood by this generation of DRBD", nil),
   ]
 
