@@ -156,7 +156,7 @@ struct Node {
       """
     let result = try await run(["sh", "-c", script])
     try #require(result.status == 0, "\(result)")
-    return String(decoding: result.output, as: UTF8.self)
+    return String(decoding: result.output, as: UTF8.self).trimmed
   }
 
   /// The parts of `volume status --json` that the tests look at.
