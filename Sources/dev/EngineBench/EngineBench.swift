@@ -81,25 +81,32 @@ struct EngineBench {
     let scene = try EngineScene(in: "/dev/shm")
     defer { scene.end() }
     let size = 256 << 20
-    let name = try VolumeName("bench")
     let area = 8 << 20..<200 << 20
     let raw = try scene.file("raw", bytes: size)
-    let single = try scene.file("single", bytes: size)
-    let legs = try ["leg-0", "leg-1"].map { try scene.file($0, bytes: size) }
-    for paths in [[single], legs] {
-      let files = try paths.map { try AIOFile($0, on: scene.loop) }
-      let mirror = paths.count > 1 ? try scene.mirror(files) : nil
-      let pool = try scene.pool(on: mirror ?? files[0])
-      try scene.loop.finish { pool.createVolume(name, extents: area.upperBound >> 22, $0) }
-      if let mirror { try scene.loop.finish { mirror.close($0) } }
-    }
-    let library = try LocalHost().readLink("/proc/self/exe").removingLastComponent()
-      .appending("libnbdkit-quartet-plugin.so").string
     let fio = Fio(directory: scene.directory, area: area)
-    let servers = try [
-      ("file", ["file", raw.string]), ("one leg", [library, "leg=\(single)"]),
-      ("two legs", [library] + legs.map { "leg=\($0)" }),
-    ].map { try ($0.0, NBDServer($0.1, directory: scene.directory)) }
+    let programs = try LocalHost().readLink("/proc/self/exe").removingLastComponent()
+    let environment = Dictionary(
+      uniqueKeysWithValues: ["POOL", "RUNTIME", "LOCK"].map {
+        ("QUARTET_\($0)_DIR", scene.directory.appending($0.lowercased()).string)
+      })
+    var servers = [("file", try NBDServer(["file", raw.string], directory: scene.directory))]
+    for (pool, legs) in [("one", ["single"]), ("two", ["leg-0", "leg-1"])] {
+      let quartet = [programs.appending("quartet").string, "pool"]
+      let files = legs.flatMap { ["--leg", scene.directory.appending($0).string] }
+      for words in [
+        ["create", pool, "--size", "\(size)"] + files,
+        ["create-volume", "\(pool)/bench", "--size", "\(area.upperBound)"],
+      ] {
+        _ = try Child.run(
+          quartet + words, environment: environment, output: scene.directory.appending("quartet.log").string)
+      }
+      let plugin = programs.appending("libnbdkit-quartet-plugin.so").string
+      servers.append(
+        (
+          legs.count == 1 ? "one leg" : "two legs",
+          try NBDServer([plugin, "pool=\(pool)"], environment: environment, directory: scene.directory)
+        ))
+    }
     defer { for (_, server) in servers { server.end() } }
     for workload in Workload.all {
       var rates: [String: [Double]] = [:]
