@@ -73,16 +73,19 @@ package struct VerifyingLoad {
     var isReached = false
     while true {
       while !isReached, client.inFlight < depth { guard send(client) else { break } }
-      guard client.inFlight > 0, let reply = client.reply() else { break }
+      guard client.inFlight > 0 else { break }
+      guard let reply = client.reply() else {
+        // The server is gone, with what it had not flushed.
+        unflushed = [:]
+        break
+      }
       settle(reply.cookie, error: reply.error)
       if !isReached, !condition(self) {
         isReached = true
         whenReached()
       }
     }
-    // The server may be gone, with all of it.
     inFlight = [:]
-    unflushed = [:]
   }
 
   private mutating func send(_ client: NBDClient) -> Bool {
