@@ -107,6 +107,7 @@ let package = Package(
     library(
       "Quartet",
       ["HostInterface", "ReplicatedVolume", "TargetCore", "BackendRegistry", "LinuxHost", log, system]),
+    library("NBDTesting", ["BlockSimulation", "HostInterface", system]),
     library("TargetBackendTesting", ["HostInterface", "TargetCore", "Quartet", "Simulation", system]),
     .executableTarget(
       name: "quartet-cli",
@@ -148,8 +149,8 @@ let package = Package(
     tests(
       "NBDKitPluginTests",
       [
-        "BlockEngine", "EmbeddedPool", "ExtentPool", "HostInterface", "LinuxBlockDevices", "LinuxHost",
-        "ReplicatedVolume", system,
+        "BlockEngine", "BlockSimulation", "EmbeddedPool", "ExtentPool", "HostInterface",
+        "LinuxBlockDevices", "LinuxHost", "NBDTesting", "ReplicatedVolume", system,
       ]),
     tests(
       "EmbeddedPoolTests",
@@ -178,8 +179,8 @@ let package = Package(
     tests(
       "VMTests",
       [
-        "GuestProtocol", "HostInterface", "LinuxHost", "Quartet", "ReplicatedVolume", "TargetCore",
-        "VirtualMachine", "dev", "guest-agent", "quartet-cli", system,
+        "GuestProtocol", "HostInterface", "LinuxHost", "NBDTesting", "Quartet", "ReplicatedVolume",
+        "TargetCore", "VirtualMachine", "dev", "guest-agent", "quartet-cli", system,
       ]),
     tests(
       "DevTests",

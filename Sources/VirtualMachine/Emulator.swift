@@ -12,20 +12,23 @@ final class Emulator: Sendable {
   enum Number {
     static let console = 3
     static let agent = 4
-    static let firstPassed = 5
+    static let line = 5
+    static let firstPassed = 6
   }
 
   /// What the console of the guest and QEMU itself print.
   let console: FileDescriptor
   /// The guest's agent.
   let agent: FileDescriptor
+  /// The serial port that a program in the guest may use.
+  let line: FileDescriptor
   private let lifeline: FileDescriptor
   private let watcher: pid_t
 
   // The watcher must not hold the sockets open, or nobody would see that QEMU is gone.
   private static let script = """
     "$@" & machine=$!
-    exec >&- 2>&- 3>&- 4>&-
+    exec >&- 2>&- 3>&- 4>&- 5>&-
     read -r word
     kill -9 $machine
     wait $machine
@@ -39,19 +42,22 @@ final class Emulator: Sendable {
   init(_ arguments: [String], passing files: [FileDescriptor]) throws {
     let console = try socketPair()
     let agent = try socketPair()
+    let line = try socketPair()
     let life = try socketPair()
     self.console = console.ours
     self.agent = agent.ours
+    self.line = line.ours
     lifeline = life.ours
-    let given = [life.theirs, console.theirs, console.theirs, console.theirs, agent.theirs] + files
-    defer { for end in [life.theirs, console.theirs, agent.theirs] { try? end.close() } }
+    let given =
+      [life.theirs, console.theirs, console.theirs, console.theirs, agent.theirs, line.theirs] + files
+    defer { for end in [life.theirs, console.theirs, agent.theirs, line.theirs] { try? end.close() } }
     watcher = try spawn(
       "/bin/sh", ["sh", "-c", Self.script, "sh", "qemu-system-x86_64"] + arguments, passing: given)
   }
 
   deinit {
     cutPower()
-    for end in [lifeline, console, agent] { try? end.close() }
+    for end in [lifeline, console, agent, line] { try? end.close() }
     // As long as a SIGKILL takes.
     var status: Int32 = 0
     while waitpid(watcher, &status, 0) < 0, errno == EINTR {}

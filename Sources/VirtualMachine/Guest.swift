@@ -36,6 +36,7 @@ public final class Guest: Sendable {
   ) async throws -> Guest {
     let agent = try agentProgram()
     let accelerator = await Accelerator.best(kernel)
+    for disk in configuration.disks { try await disk.prepare() }
     let machine = try Machine(configuration, kernel, accelerator, ["agent": agent.string])
     let guest = Guest(configuration, machine)
     switch await machine.ready.value(limit: configuration.startLimit) {
@@ -69,6 +70,18 @@ public final class Guest: Sendable {
 
   /// What its console said so far.
   public var log: KernelLog { machine.log }
+
+  /// The host's end of a stream to one program in the guest; its file is at its end when the guest is gone.
+  ///
+  /// In the guest it is the virtio port named `quartet.line`: `/dev/vportNpM`, as `/sys/class/virtio-ports` tells. What
+  /// is sent before a program has opened it is lost.
+  ///
+  /// - Returns: A descriptor of the caller's own.
+  public func line() throws -> FileDescriptor {
+    let copy = fcntl(machine.line.rawValue, F_DUPFD_CLOEXEC, 0)
+    guard copy >= 0 else { throw Failure.system(Errno(rawValue: errno), name, "cannot open its line") }
+    return FileDescriptor(rawValue: copy)
+  }
 
   /// Runs a program of the host's file system to its end; any number may run at once.
   ///

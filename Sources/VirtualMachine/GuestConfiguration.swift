@@ -32,12 +32,12 @@ public struct GuestConfiguration: Sendable {
       "-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap",
       "-device", "virtio-9p-device,fsdev=root,mount_tag=root",
     ]
-    // cache=unsafe: what the guest wrote is safe from the end of QEMU, and the host's own end is not tested.
+    // cache=unsafe: what QEMU wrote is safe from its end, and the host's own end is not tested.
     var number = Emulator.Number.firstPassed + 1
     for (index, disk) in disks.enumerated() {
+      let file = "file=/proc/self/fd/\(number),file.locking=off,format=\(disk.format)"
       arguments += [
-        "-drive",
-        "id=disk\(index),file=/proc/self/fd/\(number),file.locking=off,format=raw,if=none,discard=unmap,cache=unsafe",
+        "-drive", "id=disk\(index),\(file),if=none,discard=unmap,cache=unsafe",
         "-device", "virtio-blk-device,drive=disk\(index),serial=\(disk.serial)",
       ]
       number += 1

@@ -12,6 +12,7 @@ public enum GuestConsole {
     _ configuration: GuestConfiguration, on kernel: GuestKernel, directory: FilePath
   ) async throws -> Never {
     let accelerator = await Accelerator.best(kernel)
+    for disk in configuration.disks { try await disk.prepare() }
     let archive = try configuration.initramfs(kernel)
     let files = try ([archive] + configuration.files).map { file in
       let copy = fcntl(file.rawValue, F_DUPFD_CLOEXEC, 256)

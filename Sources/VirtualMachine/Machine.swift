@@ -43,10 +43,15 @@ final class Machine: Sendable {
     "-chardev", "socket,id=console,fd=\(Emulator.Number.console)", "-serial", "chardev:console",
     "-chardev", "socket,id=agent,fd=\(Emulator.Number.agent)", "-device", "virtio-serial-device",
     "-device", "virtserialport,chardev=agent,name=quartet.agent",
+    "-chardev", "socket,id=line,fd=\(Emulator.Number.line)",
+    "-device", "virtserialport,chardev=line,name=quartet.line",
   ]
 
   /// What the console said so far.
   var log: KernelLog { KernelLog(text: state.withLock { String(decoding: $0.log, as: UTF8.self) }) }
+
+  /// The host's end of the guest's serial port.
+  var line: FileDescriptor { emulator.line }
 
   /// Ends the machine as a power cut would.
   func cutPower() { emulator.cutPower() }

@@ -1,4 +1,6 @@
+import BlockSimulation
 import Glibc
+import NBDTesting
 import Testing
 
 /// The serving process is killed while it serves; nothing that was acknowledged is lost.
@@ -9,7 +11,7 @@ import Testing
   @Test(arguments: [1, 2]) func whatWasAcknowledgedIsThereAfterAKill(legs: Int) throws {
     let pool = try ScratchPool(legs: legs)
     let seed = UInt64.random(in: 0 ... .max)
-    var random = SplitMix(state: seed)
+    var random = SeededRandom(seed: seed)
     var load = VerifyingLoad(size: 8 << 20, seed: seed)
     for round in 0..<10 * Self.factor {
       let server = try Server(pool)
@@ -18,8 +20,8 @@ import Testing
       #expect(client.size == 8 << 20)
       let damage = try load.damage(client)
       #expect(damage.isEmpty, "round \(round), seed \(seed)")
-      let depth = [1, 4, 32][random.next(upTo: 3)]
-      load.run(client, depth: depth, until: 50 + random.next(upTo: 500)) { server.signal(SIGKILL) }
+      let depth = [1, 4, 32][Int.random(in: 0..<3, using: &random)]
+      load.run(client, depth: depth, until: .random(in: 50..<550, using: &random)) { server.signal(SIGKILL) }
       #expect(try server.end() == 128 + SIGKILL)
       if round % 5 == 4 { #expect(try pool.differences() == []) }
     }

@@ -1,5 +1,6 @@
 import Glibc
 import HostInterface
+import NBDTesting
 import SystemPackage
 import Testing
 
@@ -122,17 +123,5 @@ final class Server {
     signal(SIGTERM)
     let status = try end()
     #expect(status == 0, "\(messages)")
-  }
-}
-
-/// Calls a body with the address of a Unix socket.
-func withAddress(of path: FilePath, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
-  var address = sockaddr_un()
-  address.sun_family = sa_family_t(AF_UNIX)
-  withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.string.utf8) }
-  return withUnsafePointer(to: &address) { pointer in
-    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-      body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
-    }
   }
 }

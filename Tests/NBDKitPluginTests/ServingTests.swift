@@ -1,5 +1,6 @@
 import Glibc
 import HostInterface
+import NBDTesting
 import Testing
 
 @Suite struct ServingTests {

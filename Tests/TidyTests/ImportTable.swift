@@ -31,6 +31,7 @@ enum ImportTable {
       "HostInterface", "ReplicatedVolume", "TargetCore", "BackendRegistry", "LinuxHost", "Logging",
       "FoundationEssentials",
     ],
+    "NBDTesting": ["BlockSimulation", "HostInterface"],
     "TargetBackendTesting": ["HostInterface", "TargetCore", "Simulation", "HostRecording", "Quartet"],
     "quartet": [
       "BlockEngine", "EmbeddedPool", "HostInterface", "ReplicatedVolume", "TargetCore", "StateFile",

@@ -75,9 +75,12 @@ struct Node {
     configuration.name = name
     configuration.disks = disk.map { [$0] } ?? []
     configuration.network = port
-    let guest = try await Guest.start(configuration, on: GuestKernel.prepare())
-    let program = try LocalHost().readLink("/proc/self/exe").removingLastComponent().appending("quartet")
-    return Node(guest: guest, program: program.string)
+    return try await Node(configuration)
+  }
+
+  init(_ configuration: GuestConfiguration) async throws {
+    guest = try await Guest.start(configuration, on: GuestKernel.prepare())
+    program = try LocalHost().readLink("/proc/self/exe").removingLastComponent().appending("quartet").string
   }
 
   func run(_ argv: [String]) async throws -> CommandResult { try await guest.run(argv, limit: .seconds(120)) }

@@ -1,12 +1,12 @@
 import Glibc
 import HostInterface
 import SystemPackage
-import Testing
 
 /// A client of NBD that has many requests in flight, and can leave at any moment
 /// (github.com/NetworkBlockDevice/nbd, doc/proto.md: fixed newstyle, NBD_OPT_EXPORT_NAME, simple replies).
-final class NBDClient {
-  enum Command: UInt16 {
+package final class NBDClient {
+  /// What a request asks for.
+  package enum Command: UInt16 {
     case read = 0
     case write
     case disconnect
@@ -15,43 +15,55 @@ final class NBDClient {
     case zero = 6
   }
 
-  let size: Int
+  /// The export's size in bytes.
+  package let size: Int
   private let socket: Int32
   private var cookie: UInt64 = 0
   /// By cookie, how many bytes a reply has.
   private var expected: [UInt64: Int] = [:]
 
-  init(_ path: FilePath, export: String = "data") throws {
-    socket = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+  /// Connects to a server that listens at a path.
+  package convenience init(_ path: FilePath, export: String = "data") throws {
+    let socket = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    guard withAddress(of: path, { connect(socket, $0, $1) }) == 0 else {
+      let cause = Errno(rawValue: errno)
+      close(socket)
+      throw Failure.system(cause, "\(path)", "cannot connect to it")
+    }
+    try self.init(socket: socket, export: export)
+  }
+
+  /// Speaks to the server at the other end of a stream socket, which is the client's from now on.
+  package init(socket: Int32, export: String = "data") throws {
+    self.socket = socket
     var limit = timeval(tv_sec: 20, tv_usec: 0)
     setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-    let socket = socket
-    try #require(withAddress(of: path) { connect(socket, $0, $1) } == 0)
-    let greeting = try #require(Self.receive(18, from: socket))
-    try #require(greeting.starts(with: Array("NBDMAGICIHAVEOPT".utf8)))
+    guard Self.receive(18, from: socket)?.starts(with: Array("NBDMAGICIHAVEOPT".utf8)) == true else {
+      throw Failure(.garbled, export, "its server does not greet as NBD has it")
+    }
     var hello: [UInt8] = []
     hello.put(UInt32(3))
     hello += Array("IHAVEOPT".utf8)
     hello.put(UInt32(1))
     hello.put(UInt32(export.utf8.count))
     hello += Array(export.utf8)
-    try #require(Self.send(hello, to: socket))
-    guard let answer = Self.receive(10, from: socket) else {
+    guard Self.send(hello, to: socket), let answer = Self.receive(10, from: socket) else {
       throw Failure(.refused, export, "is not served")
     }
-    size = Int(answer.number(UInt64.self, at: 0))
+    size = Int(clamping: answer.number(UInt64.self, at: 0))
   }
 
   deinit { close(socket) }
 
-  var inFlight: Int { expected.count }
+  /// How many requests are not answered yet.
+  package var inFlight: Int { expected.count }
 
-  /// Sends a request; false when the server is gone.
+  /// Sends a request; returns its cookie, nil when the server is gone.
   ///
   /// - Parameter cut: Send only so many bytes of it.
   @discardableResult
-  func send(
+  package func send(
     _ command: Command, at offset: Int = 0, count: Int = 0, data: [UInt8] = [], durable: Bool = false,
     cut: Int? = nil
   ) -> UInt64? {
@@ -70,7 +82,7 @@ final class NBDClient {
   }
 
   /// The next reply; nil when the server is gone.
-  func reply() -> (cookie: UInt64, error: UInt32, data: [UInt8])? {
+  package func reply() -> (cookie: UInt64, error: UInt32, data: [UInt8])? {
     guard let header = Self.receive(16, from: socket), header.number(UInt32.self, at: 0) == 0x6744_6698 else {
       return nil
     }
@@ -81,12 +93,13 @@ final class NBDClient {
   }
 
   /// A request alone: its error number, and what was read.
-  func run(
+  package func run(
     _ command: Command, at offset: Int = 0, count: Int = 0, data: [UInt8] = [], durable: Bool = false
   ) throws -> (error: UInt32, data: [UInt8]) {
-    let cookie = try #require(send(command, at: offset, count: count, data: data, durable: durable))
-    let answer = try #require(self.reply())
-    try #require(answer.cookie == cookie)
+    let cookie = send(command, at: offset, count: count, data: data, durable: durable)
+    guard let cookie, let answer = reply(), answer.cookie == cookie else {
+      throw Failure(.unavailable, "NBD server", "does not answer a request to \(command) at \(offset)")
+    }
     return (answer.error, answer.data)
   }
 
@@ -123,5 +136,17 @@ extension [UInt8] {
 
   fileprivate func number<T: FixedWidthInteger>(_ type: T.Type, at offset: Int) -> T {
     self[offset..<offset + MemoryLayout<T>.size].reduce(0) { $0 << 8 | T($1) }
+  }
+}
+
+/// Calls a body with the address of a Unix socket.
+package func withAddress(of path: FilePath, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+  var address = sockaddr_un()
+  address.sun_family = sa_family_t(AF_UNIX)
+  withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.string.utf8) }
+  return withUnsafePointer(to: &address) { pointer in
+    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+      body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+    }
   }
 }
