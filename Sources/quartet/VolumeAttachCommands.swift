@@ -94,22 +94,33 @@ extension VolumeCommand {
       if let holder = try host.holders(ofEach: [(attachment.place, status)])[0].first {
         throw Failure(.inUse, "volume \(attachment.path)", "is \(holder)", remedy: "release it first")
       }
-      for descriptor in ImplementationChoice.all {
-        let settings = try ImplementationOptions.parse([]).settings(for: descriptor)
-        let implementation = try Implementation(descriptor, settings: settings, on: host)
-        guard await implementation.backend.probe(implementation.host).running else { continue }
-        for target in try await implementation.read().targets.values {
-          for unit in target.units.values {
-            guard case .path(let path)? = Optional(unit.backing),
-              path == attachment.place.string || (try? host.status(.init(path)))??.identity == status.identity
-            else { continue }
-            throw Failure(
-              .inUse, "volume \(attachment.path)", "is exported as lun \(unit.lun) of \(target.name)",
-              remedy: "run `quartet lun remove \(target.name) \(unit.lun)` first")
-          }
+      guard let (target, lun) = try await attachment.export() else { return }
+      throw Failure(
+        .inUse, "volume \(attachment.path)", "is exported as lun \(lun) of \(target)",
+        remedy: "run `quartet lun remove \(target) \(lun)` first")
+    }
+  }
+}
+
+extension VolumeAttachment {
+  /// The logical unit that exports the volume, of whichever implementation runs; nil when none does.
+  func export() async throws -> (target: TargetName, lun: LUN)? {
+    let host = LocalHost()
+    guard let status = try? host.status(place) else { return nil }
+    for descriptor in ImplementationChoice.all {
+      let settings = try ImplementationOptions.parse([]).settings(for: descriptor)
+      let implementation = try Implementation(descriptor, settings: settings, on: host)
+      guard await implementation.backend.probe(implementation.host).running else { continue }
+      for target in try await implementation.read().targets.values {
+        for unit in target.units.values {
+          guard case .path(let path)? = Optional(unit.backing),
+            path == place.string || (try? host.status(.init(path)))??.identity == status.identity
+          else { continue }
+          return (target.name, unit.lun)
         }
       }
     }
+    return nil
   }
 }
 

@@ -68,10 +68,8 @@ import Testing
     let parts = try #require(found).get()
     #expect(mirror.legStatus == [.dropped, .upToDate] && !parts.isEmpty)
     #expect(try world.get { mirror.blockStatus(of: 4096..<8192, $0) }.first?.isHole == false)
-    world.disks[0].recover()
     world.disks[1].die()
-    #expect(world.code { _ = try world.get { mirror.blockStatus(of: 0..<4096, $0) } } != nil)
-    try? world.run(mirror.close)
+    #expect(world.code { try world.write(mirror, 5, block: 1) } == .unavailable)
     #expect(world.code { _ = try world.get { mirror.blockStatus(of: 0..<4096, $0) } } == .unavailable)
   }
 
