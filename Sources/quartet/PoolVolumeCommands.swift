@@ -98,38 +98,15 @@ extension PoolCommand {
         .extendVolume(name: path.volume.description, size: size.demand, policy: allocation.policy),
         VolumeChange.extendVolume(path, size).description)
       {
-        if !change.dryRun { try await warnOfUsers(path) }
+        guard !change.dryRun else { return }
+        let attachment = try VolumeAttachment(
+          of: path, in: common.embedded, quartet: VolumeCommand.Attach.program)
+        for warning in try await attachment.whoSeesAnOldSize(in: common.embedded) { Report.warning(warning) }
         return
       }
       try allocation.refuseForLVM()
       try await change.perform(common, [.extendVolume(path, size)])
       if !change.dryRun { try await resizeUnits(on: path) }
-    }
-
-    /// Says who does not see the new size of a volume of an embedded pool: neither the kernel's client nor nbdfuse asks
-    /// for it again while it is connected.
-    private func warnOfUsers(_ path: VolumePath) async throws {
-      let attachment = try VolumeAttachment(
-        of: path, in: common.embedded, quartet: VolumeCommand.Attach.program)
-      let server = try PoolServer.process(path.pool, in: common.embedded)
-      switch try attachment.state(isServed: server != nil) {
-      case .nbd, .fuse:
-        let (detach, attach) = ("quartet volume detach \(path)", "quartet volume attach \(path)")
-        guard let unit = try await attachment.export() else {
-          return Report.warning(
-            "volume \(path) is attached, and shows its new size when it is attached again: end its use, and run "
-              + "`\(detach)` and `\(attach)`")
-        }
-        Report.warning(
-          "volume \(path) is exported as lun \(unit.lun) of \(unit.target), and shows its new size when it is attached "
-            + "again: run `quartet lun remove \(unit.target) \(unit.lun)`, `\(detach)`, `\(attach)`, and add the lun again"
-        )
-      case .detached, .stale, .dead:
-        let report = try await common.embedded.report(common.embedded.existing(path.pool))
-        if report.volumes.contains(where: { $0.name == path.volume.description && $0.isOpen }) {
-          Report.warning("volume \(path) is open: NBD clients see its new size when they connect again")
-        }
-      }
     }
 
     /// Tells every implementation that runs and exports the volume.

@@ -124,6 +124,32 @@ extension VolumeAttachment {
   }
 }
 
+extension VolumeAttachment {
+  /// Who does not see the new size of the volume, and what is to be done: neither the kernel's client nor nbdfuse asks
+  /// for it again while it is connected.
+  func whoSeesAnOldSize(in pools: EmbeddedPools) async throws -> [String] {
+    let server = try PoolServer.process(path.pool, in: pools)
+    switch try state(isServed: server != nil) {
+    case .nbd, .fuse:
+      let (detach, attach) = ("quartet volume detach \(path)", "quartet volume attach \(path)")
+      guard let unit = try await export() else {
+        return [
+          "volume \(path) is attached, and shows its new size when it is attached again: end its use, and run "
+            + "`\(detach)` and `\(attach)`"
+        ]
+      }
+      return [
+        "volume \(path) is exported as lun \(unit.lun) of \(unit.target), and shows its new size when it is attached "
+          + "again: run `quartet lun remove \(unit.target) \(unit.lun)`, `\(detach)`, `\(attach)`, and add the lun again"
+      ]
+    case .detached, .stale, .dead:
+      let report = try await pools.report(pools.existing(path.pool))
+      let isOpen = report.volumes.contains { $0.name == path.volume.description && $0.isOpen }
+      return isOpen ? ["volume \(path) is open: NBD clients see its new size when they connect again"] : []
+    }
+  }
+}
+
 extension VolumeChangeOptions {
   /// The lock of attaching and detaching, which pick a device of the kernel; none in a dry run.
   func lock(_ common: VolumeOptions) async throws -> (any HostLock)? {
