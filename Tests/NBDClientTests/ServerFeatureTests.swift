@@ -139,7 +139,8 @@ import Testing
     } throws: {
       ($0 as? Failure)?.errno == .ioError
     }
-    let other = try loop.connect(NBDServer.nbdkit(["memory", "4M"], in: scratch, name: "other").uri)
+    let second = try NBDServer.nbdkit(["memory", "4M"], in: scratch, name: "other")
+    let other = try loop.connect(second.uri)
     try loop.finish {
       Mirror.create(
         on: [leg, other], id: Array(1...16), data: .identical, random: { .random(in: 1 ... .max) }, $0)
@@ -151,6 +152,7 @@ import Testing
     #expect(parts == [BlockStatus(count: 4096, isHole: false)])
     #expect(mirror.legStatus == [.upToDate, .upToDate])
     try loop.finish { mirror.close($0) }
+    withExtendedLifetime(second) {}
   }
 
   @Test func requestsAreAsLargeAsTheServerTakesThem() throws {
