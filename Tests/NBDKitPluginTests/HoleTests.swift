@@ -63,6 +63,22 @@ import Testing
     #expect(try pool.differences() == [])
   }
 
+  @Test func zeroesAreFreedUnlessTheyAreToKeepTheirPlace() throws {
+    func place() -> Int {
+      var status = stat()
+      return stat(pool.legs[1].string, &status) == 0 ? Int(status.st_blocks) * 512 : -1
+    }
+    let count = 1 << 20
+    try write(1 << 20, count: count)
+    let written = place()
+    #expect(try client.run(.zero, at: 1 << 20, count: count, durable: true, keepsPlace: true).error == 0)
+    #expect(place() >= written)
+    #expect(try data() == [], "what was zeroed reads as zeroes, and so need not be copied")
+    #expect(try client.run(.zero, at: 1 << 20, count: count, durable: true).error == 0)
+    #expect(place() <= written - count)
+    #expect(try client.run(.read, at: 1 << 20, count: 4096).data == [UInt8](repeating: 0, count: 4096))
+  }
+
   @Test func theMapIsTheOneOfLegsThatAreUpToDate() async throws {
     try write(1 << 20)
     let leg = pool.legs[0].string
