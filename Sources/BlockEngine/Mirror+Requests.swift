@@ -50,7 +50,7 @@ extension Mirror {
     of range: Range<Int>, _ completion: @escaping (Result<[BlockStatus], Failure>) -> Void
   ) {
     let mayBeBehind = options.defects.contains(.holesOfAnyLeg)
-    guard let leg = mayBeBehind ? connected.last : source else {
+    guard let leg = mayBeBehind ? connected.first : source else {
       return completion(.failure(failure ?? noLeg))
     }
     scheduleSweep()
