@@ -118,6 +118,19 @@ import Testing
     pool.moveSegment(of: first, 0) { moved = .some($0) }
     while moved == nil { #expect(try holes() == expected) }
     #expect(try moved == .some(nil) && pool.segments(of: first).count == 2 && holes() == expected)
+    // Of an extent that is being moved nothing is told until it is: its old place may be another volume's then.
+    let third = try VolumeName("third")
+    try world.run { pool.createVolume(third, extents: 1, $0) }
+    let other = try pool.attach(third)
+    var (isMoved, wasMoved) = (false, false)
+    pool.moveSegment(of: third, 0, to: 60) { isMoved = $0 == nil }
+    _ = try world.get { answer in
+      other.blockStatus(of: 0..<512) { parts in
+        wasMoved = isMoved
+        answer(parts)
+      }
+    }
+    #expect(wasMoved)
     #expect(code { _ = try world.get { device.blockStatus(of: 0..<device.size + 512, $0) } } == .invalid)
   }
 
