@@ -83,16 +83,41 @@ package protocol BlockDevice: AnyObject {
   ///   - completion: Called once, on the device's thread, with nil or with what went wrong. After a failed write the
   ///     range may hold anything that any write to it, this one included, left there.
   func submit(_ request: BlockRequest, _ completion: @escaping (Failure?) -> Void)
+
+  /// Finds out what in a range is a hole.
+  ///
+  /// A hole is what a read that was submitted now would find to be zeroes, so that a write that is in flight may count or
+  /// not, and one that is complete does. That something is data is always a right answer, and what a device says that
+  /// cannot tell.
+  ///
+  /// - Parameters:
+  ///   - range: Whole blocks, at least one.
+  ///   - completion: Called once, on the device's thread, with the parts from the beginning of the range on. They may
+  ///     end before it does: a device answers what it can without keeping its thread.
+  func blockStatus(of range: Range<Int>, _ completion: @escaping (Result<[BlockStatus], Failure>) -> Void)
 }
 
 extension BlockDevice {
   package var isRemote: Bool { false }
+
+  package func blockStatus(
+    of range: Range<Int>, _ completion: @escaping (Result<[BlockStatus], Failure>) -> Void
+  ) {
+    if let refusal = refusal(of: range) { return completion(.failure(refusal)) }
+    completion(.success([BlockStatus(count: range.count, isHole: false)]))
+  }
 
   /// What is wrong with a request by its range alone.
   package func refusal(of request: BlockRequest) -> Failure? {
     guard let range = request.range else {
       return Failure(.invalid, name, "the offset and the length of a request exceed 64 bits")
     }
+    return refusal(of: range)
+  }
+
+  /// What is wrong with a range.
+  package func refusal(of range: Range<Int>) -> Failure? {
+    if range.lowerBound < 0 { return Failure(.invalid, name, "the request begins before the device") }
     if range.upperBound > size {
       return Failure(
         .invalid, name,

@@ -4,19 +4,60 @@ extension Mirror {
   package func submit(_ request: BlockRequest, _ completion: @escaping (Failure?) -> Void) {
     if let refusal = failure ?? refusal(of: request) { return completion(refusal) }
     if isClosing { return completion(Failure(.unavailable, name, "it is being closed")) }
+    let end = counted(completion)
+    switch request {
+    case .read: read(request, end)
+    case .flush: flush(end)
+    default: change(request, request.range ?? 0..<0, end)
+    }
+  }
+
+  /// Counts a request until it has its answer.
+  private func counted<Answer>(_ completion: @escaping (Answer) -> Void) -> (Answer) -> Void {
     active += 1
-    let end: (Failure?) -> Void = { [self] failure in
+    return { [self] answer in
       active -= 1
-      completion(failure)
+      completion(answer)
       if active == 0, let whenIdle {
         self.whenIdle = nil
         whenIdle()
       }
     }
-    switch request {
-    case .read: read(request, end)
-    case .flush: flush(end)
-    default: change(request, request.range ?? 0..<0, end)
+  }
+
+  /// Asks the leg that is read from.
+  ///
+  /// The range is locked as for a change: changes that were submitted before are over on every leg when the leg is asked,
+  /// and later ones wait for its answer. So no change is in flight there, on no leg, at the moment of which the leg
+  /// tells; and a leg that is up to date has all that was acknowledged. One that is dropped meanwhile is not believed,
+  /// since writes go on without it: another one is asked. A leg that cannot tell is not dropped for that.
+  package func blockStatus(
+    of range: Range<Int>, _ completion: @escaping (Result<[BlockStatus], Failure>) -> Void
+  ) {
+    if let refusal = failure ?? refusal(of: range) { return completion(.failure(refusal)) }
+    if isClosing { return completion(.failure(Failure(.unavailable, name, "it is being closed"))) }
+    let end = counted(completion)
+    let blocks = range.lowerBound / LegLayout.block..<(range.upperBound - 1) / LegLayout.block + 1
+    locks.acquire(blocks) { [self] token in
+      askStatus(of: range) { [self] result in
+        locks.release(token)
+        end(result)
+      }
+    }
+  }
+
+  private func askStatus(
+    of range: Range<Int>, _ completion: @escaping (Result<[BlockStatus], Failure>) -> Void
+  ) {
+    let mayBeBehind = options.defects.contains(.holesOfAnyLeg)
+    guard let leg = mayBeBehind ? connected.first : source else {
+      return completion(.failure(failure ?? noLeg))
+    }
+    scheduleSweep()
+    leg.blockStatus(of: range, at: clock.now) { [self] result in
+      guard leg.isConnected else { return askStatus(of: range, completion) }
+      let unknown = [BlockStatus(count: range.count, isHole: false)]
+      completion(.success((try? result.get()) ?? unknown))
     }
   }
 

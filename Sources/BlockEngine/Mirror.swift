@@ -171,7 +171,7 @@ package final class Mirror: BlockDevice {
   }
 
   /// Looks for legs that stall, as long as something is in flight.
-  private func scheduleSweep() {
+  func scheduleSweep() {
     guard sweep == nil else { return }
     sweep = clock.schedule(after: options.stallLimit / 4) { [self] in
       sweep = nil

@@ -26,13 +26,34 @@ final class MirrorLeg {
   var isConnected: Bool { if case .dropped = state { false } else { true } }
 
   func submit(_ request: BlockRequest, at now: Duration, _ completion: @escaping (Failure?) -> Void) {
-    submitted += 1
-    let number = submitted
-    inFlight[number] = (now, completion)
-    device.submit(request) { [self] failure in
-      // What was abandoned has had its answer.
-      inFlight.removeValue(forKey: number)?.completion(failure)
+    let number = begin(at: now, completion)
+    device.submit(request) { [self] in end(number, $0) }
+  }
+
+  func blockStatus(
+    of range: Range<Int>, at now: Duration, _ completion: @escaping (Result<[BlockStatus], Failure>) -> Void
+  ) {
+    var parts: [BlockStatus] = []
+    let number = begin(at: now) { completion($0.map(Result.failure) ?? .success(parts)) }
+    device.blockStatus(of: range) { [self] result in
+      switch result {
+      case .success(let found):
+        parts = found
+        end(number, nil)
+      case .failure(let failure): end(number, failure)
+      }
     }
+  }
+
+  private func begin(at now: Duration, _ completion: @escaping (Failure?) -> Void) -> Int {
+    submitted += 1
+    inFlight[submitted] = (now, completion)
+    return submitted
+  }
+
+  private func end(_ number: Int, _ failure: Failure?) {
+    // What was abandoned has had its answer.
+    inFlight.removeValue(forKey: number)?.completion(failure)
   }
 
   /// The time when the oldest request in flight was submitted.

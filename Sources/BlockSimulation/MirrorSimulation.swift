@@ -130,9 +130,10 @@ package final class MirrorSimulation {
     let longest = random.oneIn(2) ? 4 : random.oneIn(4) ? 120 : 24
     let sectors = first..<first + Int.random(in: 1...min(longest, sectorCount - first), using: &random)
     outstanding += 1
-    switch Int.random(in: 0..<12, using: &random) {
+    switch Int.random(in: 0..<13, using: &random) {
     case 0: flush(mirror)
     case 1..<4: read(mirror, sectors)
+    case 4: findHoles(mirror, sectors)
     default: write(mirror, sectors)
     }
   }
@@ -184,6 +185,26 @@ package final class MirrorSimulation {
         complain(
           "sector \(sector) reads as \(id.map { "\($0)" } ?? "garbage"), and may be \(model.describe(sector))"
         )
+      }
+    }
+  }
+
+  private func findHoles(_ mirror: Mirror, _ sectors: Range<Int>) {
+    let size = SimulatedDisk.sectorSize
+    let moment = model.moment()
+    let life = self.life
+    mirror.blockStatus(of: sectors.lowerBound * size..<sectors.upperBound * size) { [self] result in
+      guard answered(life), let parts = try? result.get() else { return }
+      var next = sectors.lowerBound
+      for part in parts {
+        for sector in next..<next + part.count / size
+        where part.isHole && !model.allows(0, sector, readAt: moment) {
+          complain("sector \(sector) is told to be a hole, and may be \(model.describe(sector))")
+        }
+        next += part.count / size
+      }
+      if next == sectors.lowerBound || next > sectors.upperBound {
+        complain("for sectors \(sectors) there is an answer up to \(next)")
       }
     }
   }

@@ -19,12 +19,20 @@ package final class SimulatedConnection: BlockDevice {
   package var logicalBlockSize: Int { disk.logicalBlockSize }
 
   package func submit(_ request: BlockRequest, _ completion: @escaping (Failure?) -> Void) {
-    guard !isBroken else {
-      clock.schedule(after: .microseconds(5)) { [name] in
-        completion(Failure(.refused, name, "the simulated connection is broken"))
-      }
-      return
-    }
+    guard !isBroken else { return refuse(completion) }
     disk.submit(request, completion)
+  }
+
+  package func blockStatus(
+    of range: Range<Int>, _ completion: @escaping (Result<[BlockStatus], Failure>) -> Void
+  ) {
+    guard !isBroken else { return refuse { if let failure = $0 { completion(.failure(failure)) } } }
+    disk.blockStatus(of: range, completion)
+  }
+
+  private func refuse(_ completion: @escaping (Failure?) -> Void) {
+    clock.schedule(after: .microseconds(5)) { [name] in
+      completion(Failure(.refused, name, "the simulated connection is broken"))
+    }
   }
 }

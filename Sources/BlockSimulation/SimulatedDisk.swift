@@ -66,21 +66,46 @@ package final class SimulatedDisk: BlockDevice {
     if let refusal = refusal(of: request) { return complete(completion, refusal) }
     submitted += 1
     let number = submitted
-    let life = self.life
     let moment = stamp
     inFlight[number] = request
+    workLater { [self] in
+      inFlight[number] = nil
+      completed += 1
+      // A dead disk may have done what it cannot answer any more.
+      if condition != .dead || Bool.random(using: &random) { perform(request, moment: moment) }
+      completion(condition == .dead ? lost : nil)
+    }
+  }
+
+  /// Does what takes a random time, unless power or the disk is lost before.
+  private func workLater(_ body: @escaping () -> Void) {
+    let life = self.life
     let delay = Duration.nanoseconds(
       Int64.random(in: 1000...max(1001, slowest.nanoseconds), using: &random))
     clock.schedule(after: delay) { [self] in
-      let work = { [self] in
-        guard self.life == life else { return }
-        inFlight[number] = nil
-        completed += 1
-        // A dead disk may have done what it cannot answer any more.
-        if condition != .dead || Bool.random(using: &random) { perform(request, moment: moment) }
-        completion(condition == .dead ? lost : nil)
-      }
+      let work = { [self] in if self.life == life { body() } }
       if condition == .holding, self.life == life { held.append(work) } else { work() }
+    }
+  }
+
+  /// Every sector that is zero is a hole; now and then it tells of the first ones only.
+  package func blockStatus(
+    of range: Range<Int>, _ completion: @escaping (Result<[BlockStatus], Failure>) -> Void
+  ) {
+    if let refusal = refusal(of: range) {
+      return complete({ if let failure = $0 { completion(.failure(failure)) } }, refusal)
+    }
+    workLater { [self] in
+      guard condition != .dead else { return completion(.failure(lost)) }
+      let most = random.oneIn(4) ? 4 * Self.sectorSize : range.count
+      var answer = BlockStatusAnswer(range, logicalBlockSize: Self.sectorSize)
+      for place in stride(from: range.lowerBound, to: range.upperBound, by: Self.sectorSize).prefix(
+        most / Self.sectorSize)
+      {
+        let isHole = contents[place..<place + Self.sectorSize].allSatisfy { $0 == 0 }
+        answer.add(upTo: place + Self.sectorSize, isHole: isHole)
+      }
+      completion(.success(answer.parts))
     }
   }
 

@@ -7,5 +7,5 @@
 extern int fallocate(int file, int mode, off_t offset, off_t length);
 /* linux/fs.h, for aio_rw_flags: the write is durable when it is complete. */
 enum { QUARTET_RWF_DSYNC = 0x2 };
-/* unistd.h with _GNU_SOURCE: the next data of a file, for lseek(2). */
-enum { QUARTET_SEEK_DATA = 3 };
+/* unistd.h with _GNU_SOURCE: the next data, and the next hole, of a file, for lseek(2). */
+enum { QUARTET_SEEK_DATA = 3, QUARTET_SEEK_HOLE = 4 };

@@ -9,11 +9,12 @@
  */
 #define QUARTET_NBD_FUNCTIONS(F) \
 	F(nbd_create) F(nbd_close) F(nbd_get_error) F(nbd_get_errno) \
-	F(nbd_set_uri_allow_local_file) F(nbd_set_pread_initialize) \
+	F(nbd_set_uri_allow_local_file) F(nbd_set_pread_initialize) F(nbd_add_meta_context) \
 	F(nbd_aio_connect_uri) F(nbd_aio_get_fd) F(nbd_aio_get_direction) \
 	F(nbd_aio_notify_read) F(nbd_aio_notify_write) \
 	F(nbd_aio_is_created) F(nbd_aio_is_ready) F(nbd_aio_is_processing) F(nbd_aio_is_dead) F(nbd_aio_is_closed) \
 	F(nbd_get_size) F(nbd_get_block_size) F(nbd_is_read_only) F(nbd_can_flush) F(nbd_can_fua) F(nbd_can_zero) \
+	F(nbd_can_meta_context) F(nbd_aio_block_status) \
 	F(nbd_aio_pread) F(nbd_aio_pwrite) F(nbd_aio_flush) F(nbd_aio_zero) F(nbd_aio_disconnect)
 
 #define F(name) __typeof__(name) *_Nonnull name;

@@ -11,7 +11,7 @@ package final class LogicalVolume: BlockDevice {
   ///
   /// Reads as well, or one could see what the extent that becomes free holds for its next owner.
   private var moving: UInt32?
-  private var held: [(BlockRequest, (Failure?) -> Void)] = []
+  private var held: [() -> Void] = []
   /// Requests in flight that began before the last move did, and those since.
   private var inFlight = (old: 0, new: 0)
   private var generation = 0
@@ -34,19 +34,52 @@ package final class LogicalVolume: BlockDevice {
       return completion(nil)
     }
     if let moving, range.overlaps(bytes(of: moving)) {
-      held.append((request, completion))
+      held.append { [self] in submit(request, completion) }
       return
     }
+    submitParts(of: request, range, counted(completion))
+  }
+
+  /// Counts a request until it has its answer.
+  private func counted<Answer>(_ completion: @escaping (Answer) -> Void) -> (Answer) -> Void {
     inFlight.new += 1
     let generation = self.generation
-    submitParts(of: request, range) { [self] failure in
+    return { [self] answer in
       if generation == self.generation { inFlight.new -= 1 } else { inFlight.old -= 1 }
-      completion(failure)
+      completion(answer)
       if inFlight.old == 0, let drained {
         self.drained = nil
         drained()
       }
     }
+  }
+
+  /// Asks for the segment in which the range begins.
+  package func blockStatus(
+    of range: Range<Int>, _ completion: @escaping (Result<[BlockStatus], Failure>) -> Void
+  ) {
+    if let refusal = refusal(of: range) { return completion(.failure(refusal)) }
+    // As a read would: what the extent holds until it is moved is not to be told of after that.
+    if let moving, range.overlaps(bytes(of: moving)) {
+      held.append { [self] in blockStatus(of: range, completion) }
+      return
+    }
+    guard let (end, target) = segment(at: range.lowerBound) else {
+      return completion(.failure(Failure(.notFound, name, "it is gone")))
+    }
+    let count = min(end, range.upperBound) - range.lowerBound
+    pool.device.blockStatus(of: target..<target + count, counted(completion))
+  }
+
+  /// Where in the pool a byte stands, and where in the volume its segment ends.
+  private func segment(at place: Int) -> (end: Int, target: Int)? {
+    let shift = pool.layout.extentShift
+    let extent = UInt32(place >> shift)
+    guard let run = volume?.run(at: extent) else { return nil }
+    let within = place - Int(extent) << shift
+    return (
+      place - within + Int(run.count) << shift, pool.layout.dataOffset + Int(run.start) << shift + within
+    )
   }
 
   private func bytes(of extent: UInt32) -> Range<Int> {
@@ -56,16 +89,12 @@ package final class LogicalVolume: BlockDevice {
   private func submitParts(
     of request: BlockRequest, _ range: Range<Int>, _ completion: @escaping (Failure?) -> Void
   ) {
-    guard let volume else { return completion(Failure(.notFound, name, "it is gone")) }
-    let shift = pool.layout.extentShift
+    guard volume != nil else { return completion(Failure(.notFound, name, "it is gone")) }
     let parts = Completion(completion)
     var place = range.lowerBound
     while place < range.upperBound {
-      let extent = UInt32(place >> shift)
-      guard let run = volume.run(at: extent) else { break }
-      let within = place - Int(extent) << shift
-      let end = min(range.upperBound, place - within + Int(run.count) << shift)
-      let target = pool.layout.dataOffset + Int(run.start) << shift + within
+      guard let segment = segment(at: place) else { break }
+      let (end, target) = (min(range.upperBound, segment.end), segment.target)
       pool.device.submit(request.part(place..<end).moved(by: target - place), parts.expect())
       place = end
     }
@@ -85,7 +114,7 @@ package final class LogicalVolume: BlockDevice {
     moving = nil
     let waiting = held
     held = []
-    for (request, completion) in waiting { submit(request, completion) }
+    for go in waiting { go() }
   }
 }
 

@@ -15,9 +15,10 @@ package final class AIOFile: BlockDevice {
   /// Whether the page cache is passed by.
   package let isDirect: Bool
 
-  private let loop: AIOLoop
-  private let file: FileDescriptor
-  private static let zeroes = 1 << 20
+  let loop: AIOLoop
+  let file: FileDescriptor
+  /// Whether it is a regular file, and not a block device.
+  let isRegular: Bool
 
   /// Opens a file that exists.
   ///
@@ -36,7 +37,7 @@ package final class AIOFile: BlockDevice {
     file = FileDescriptor(rawValue: opened)
     self.isDirect = isDirect
     do {
-      (size, logicalBlockSize) = try Self.geometry(opened, path, isDirect: isDirect)
+      (size, logicalBlockSize, isRegular) = try Self.geometry(opened, path, isDirect: isDirect)
       guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
         let code = Errno(rawValue: errno)
         guard code == .wouldBlock else { throw Failure.system(code, path.string, "cannot lock") }
@@ -50,7 +51,9 @@ package final class AIOFile: BlockDevice {
 
   deinit { try? file.close() }
 
-  private static func geometry(_ file: Int32, _ path: FilePath, isDirect: Bool) throws -> (Int, Int) {
+  private static func geometry(_ file: Int32, _ path: FilePath, isDirect: Bool) throws -> (
+    size: Int, block: Int, isRegular: Bool
+  ) {
     var status = stat()
     guard fstat(file, &status) == 0 else {
       throw Failure.system(Errno(rawValue: errno), path.string, "cannot look at")
@@ -74,7 +77,7 @@ package final class AIOFile: BlockDevice {
       let probe = BlockBuffer(count: 512)
       if pread(file, probe.bytes.baseAddress, 512, 0) < 0, errno == EINVAL { block = 4096 }
     }
-    return (Int(end) / block * block, block)
+    return (Int(end) / block * block, block, kind == S_IFREG)
   }
 
   package func submit(_ request: BlockRequest, _ completion: @escaping (Failure?) -> Void) {
@@ -84,8 +87,7 @@ package final class AIOFile: BlockDevice {
     case .write(let offset, let buffer, let durable):
       transfer(buffer, offset, isWrite: true, durable: durable, completion)
     case .flush: flush(completion)
-    case .discard(let offset, let count): zero(offset, count, durable: false, completion)
-    case .writeZeroes(let offset, let count, let durable): zero(offset, count, durable: durable, completion)
+    case .discard, .writeZeroes: zero(request, completion)
     }
   }
 
@@ -114,26 +116,10 @@ package final class AIOFile: BlockDevice {
     }
   }
 
-  private func flush(_ completion: @escaping (Failure?) -> Void) {
+  func flush(_ completion: @escaping (Failure?) -> Void) {
     let descriptor = file.rawValue
     loop.submit({ io_prep_fdsync($0, descriptor) }) { [name] done in
       completion(done < 0 ? Failure.system(Errno(rawValue: Int32(-done)), name, "cannot flush") : nil)
     }
-  }
-
-  /// Frees a range, which then reads as zeroes (fallocate(2)), or writes zeroes where that is not possible.
-  private func zero(_ offset: Int, _ count: Int, durable: Bool, _ completion: @escaping (Failure?) -> Void) {
-    if count == 0 { return completion(nil) }
-    if fallocate(file.rawValue, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off_t(offset), off_t(count)) == 0
-    {
-      if durable { return flush(completion) }
-      loop.schedule(after: .zero) { completion(nil) }
-      return
-    }
-    let zeroes = BlockBuffer(count: min(count, Self.zeroes))
-    let writes = stride(from: 0, to: count, by: Self.zeroes).map {
-      BlockRequest.write(offset: offset + $0, zeroes[0..<min(Self.zeroes, count - $0)], durable: durable)
-    }
-    submitInOrder(writes, completion)
   }
 }

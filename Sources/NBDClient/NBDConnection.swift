@@ -79,30 +79,56 @@ final class NBDConnection {
 
   /// Hands a request to libnbd, which sends at once what the socket takes.
   func send(_ request: BlockRequest, fua: Bool, _ completion: @escaping (Failure?) -> Void) {
+    let fuaFlag: UInt32 = fua ? LIBNBD_CMD_FLAG_FUA : 0
+    lastNumber += 1
+    let entry = NBDRequest(lastNumber, .block(request), of: self)
+    send(entry, completion) { handle in
+      let (library, pointer, callback) = (handle.library, handle.pointer, entry.callback)
+      switch request {
+      case .read(let offset, _):
+        return library.nbd_aio_pread(
+          pointer, entry.scratch?.baseAddress, entry.scratch?.count ?? 0, UInt64(offset), callback, 0)
+      case .write(let offset, let buffer, _):
+        return library.nbd_aio_pwrite(
+          pointer, buffer.bytes.baseAddress, buffer.count, UInt64(offset), callback, fuaFlag)
+      case .flush: return library.nbd_aio_flush(pointer, callback, 0)
+      // Without NO_HOLE the server may free the blocks (nbd_zero(3)).
+      case .discard(let offset, let count):
+        return library.nbd_aio_zero(pointer, UInt64(count), UInt64(offset), callback, fuaFlag)
+      case .writeZeroes(let offset, let count, _):
+        let flags = fuaFlag | UInt32(LIBNBD_CMD_FLAG_NO_HOLE)
+        return library.nbd_aio_zero(pointer, UInt64(count), UInt64(offset), callback, flags)
+      }
+    }
+  }
+
+  /// Asks the server which parts of a range are holes.
+  func askStatus(
+    of range: Range<Int>, logicalBlockSize: Int,
+    _ completion: @escaping (Result<[BlockStatus], Failure>) -> Void
+  ) {
+    lastNumber += 1
+    let entry = NBDRequest(lastNumber, .status(range), of: self, logicalBlockSize: logicalBlockSize)
+    send(entry) { failure in
+      completion(failure.map(Result.failure) ?? .success(entry.status?.parts ?? []))
+    } _: { handle in
+      handle.library.nbd_aio_block_status(
+        handle.pointer, UInt64(range.count), UInt64(range.lowerBound), entry.statusCallback, entry.callback, 0
+      )
+    }
+  }
+
+  private func send(
+    _ entry: NBDRequest, _ completion: @escaping (Failure?) -> Void, _ call: (NBDHandle) -> Int64
+  ) {
     guard case .open = state, let handle else {
       let failure = loss ?? closed
       loop.schedule(after: .zero) { completion(failure) }
       return
     }
-    lastNumber += 1
-    let entry = NBDRequest(lastNumber, request, of: self)
     let waiting = waiting ?? beginWaiting()
     waiting.add(entry.number, at: loop.now, completion)
-    let flags: UInt32 = fua ? LIBNBD_CMD_FLAG_FUA : 0
-    let (library, pointer, callback) = (handle.library, handle.pointer, entry.callback)
-    let cookie =
-      switch request {
-      case .read(let offset, _):
-        library.nbd_aio_pread(
-          pointer, entry.scratch?.baseAddress, entry.scratch?.count ?? 0, UInt64(offset), callback, 0)
-      case .write(let offset, let buffer, _):
-        library.nbd_aio_pwrite(
-          pointer, buffer.bytes.baseAddress, buffer.count, UInt64(offset), callback, flags)
-      case .flush: library.nbd_aio_flush(pointer, callback, 0)
-      // Without NO_HOLE the server may free the blocks (nbd_zero(3)).
-      case .discard(let offset, let count), .writeZeroes(let offset, let count, _):
-        library.nbd_aio_zero(pointer, UInt64(count), UInt64(offset), callback, flags)
-      }
+    let cookie = call(handle)
     if cookie < 0, !handle.isDead {
       let (number, text) = handle.lastError
       let completion = waiting.take(entry.number)

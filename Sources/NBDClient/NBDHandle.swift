@@ -27,6 +27,8 @@ final class NBDHandle: @unchecked Sendable {
     self.pointer = pointer
     // Who names a leg may name files with keys as well; nbd_connect_uri(3) refuses them unless it is told.
     _ = library.nbd_set_uri_allow_local_file(pointer, true)
+    // Which parts are holes; a server that does not know that refuses it, and is used all the same.
+    _ = library.nbd_add_meta_context(pointer, LIBNBD_CONTEXT_BASE_ALLOCATION)
     // What a failed read leaves in its buffer is not looked at.
     _ = library.nbd_set_pread_initialize(pointer, false)
   }

@@ -45,6 +45,7 @@ package final class NBDLeg: BlockDevice {
   private let hasFlush: Bool
   private let hasFUA: Bool
   private let hasZero: Bool
+  private let tellsHoles: Bool
   private static let zeroes = 1 << 20
 
   /// Connects to an export.
@@ -88,6 +89,7 @@ package final class NBDLeg: BlockDevice {
     hasFlush = library.nbd_can_flush(pointer) == 1
     hasFUA = library.nbd_can_fua(pointer) == 1
     hasZero = library.nbd_can_zero(pointer) == 1
+    tellsHoles = library.nbd_can_meta_context(pointer, LIBNBD_CONTEXT_BASE_ALLOCATION) == 1
     guard library.nbd_is_read_only(pointer) == 0 else {
       throw Failure(.refused, name, "the NBD server exports it read-only", remedy: "export it for writing")
     }
@@ -135,10 +137,23 @@ package final class NBDLeg: BlockDevice {
     case .flush:
       // Without flush everything is written with FUA.
       if hasFlush { connection.send(.flush, fua: false, completion) } else { completion(nil) }
-    case .discard(let offset, let count): zero(offset, count, durable: false, completion)
-    case .writeZeroes(let offset, let count, let durable): zero(offset, count, durable: durable, completion)
+    case .discard: zero(request, range, durable: false, completion)
+    case .writeZeroes(_, _, let durable): zero(request, range, durable: durable, completion)
     }
   }
+
+  /// Asks the server, where it knows (`base:allocation` in the NBD protocol).
+  package func blockStatus(
+    of range: Range<Int>, _ completion: @escaping (Result<[BlockStatus], Failure>) -> Void
+  ) {
+    if let refusal = refusal(of: range) { return completion(.failure(refusal)) }
+    let asked = range.lowerBound..<range.lowerBound + min(range.count, Self.mostOfStatus)
+    guard tellsHoles else { return completion(.success([BlockStatus(count: range.count, isHole: false)])) }
+    connection.askStatus(of: asked, logicalBlockSize: logicalBlockSize, completion)
+  }
+
+  /// The protocol has 32 bits for a length.
+  private static let mostOfStatus = 1 << 30
 
   private func isFlush(_ request: BlockRequest) -> Bool { if case .flush = request { true } else { false } }
 
@@ -152,15 +167,14 @@ package final class NBDLeg: BlockDevice {
     }
   }
 
-  private func zero(_ offset: Int, _ count: Int, durable: Bool, _ completion: @escaping (Failure?) -> Void) {
-    if hasZero {
-      return change(
-        .writeZeroes(offset: offset, count: count, durable: durable), durable: durable, completion)
-    }
+  private func zero(
+    _ request: BlockRequest, _ range: Range<Int>, durable: Bool, _ completion: @escaping (Failure?) -> Void
+  ) {
+    if hasZero { return change(request, durable: durable, completion) }
     let most = min(Self.zeroes, largest)
-    let zeroes = BlockBuffer(count: min(count, most))
-    let writes = stride(from: 0, to: count, by: most).map {
-      BlockRequest.write(offset: offset + $0, zeroes[0..<min(most, count - $0)], durable: durable)
+    let zeroes = BlockBuffer(count: min(range.count, most))
+    let writes = stride(from: range.lowerBound, to: range.upperBound, by: most).map {
+      BlockRequest.write(offset: $0, zeroes[0..<min(most, range.upperBound - $0)], durable: durable)
     }
     submitInOrder(writes, completion)
   }

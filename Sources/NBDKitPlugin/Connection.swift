@@ -48,6 +48,28 @@ final class Connection: Sendable {
     try run { .writeZeroes(offset: Int(clamping: offset), count: count, durable: durable) }
   }
 
+  /// Tells which parts of a range are holes, in order, until told to stop or a call's worth of work is done.
+  ///
+  /// - Parameter tell: Called with each part, and where it begins; false when no more is wanted.
+  func findHoles(_ count: Int, at offset: UInt64, _ tell: (BlockStatus, UInt64) -> Bool) throws {
+    var place = Int(clamping: offset)
+    let (end, overflow) = place.addingReportingOverflow(count)
+    if overflow { throw Failure(.invalid, "volume", "the request exceeds 64 bits") }
+    for _ in 0..<Self.questionsAtOnce where place < end {
+      let range = place..<end
+      let parts: [BlockStatus] = try engine.answer { [volume] pool, answer in
+        pool.blockStatus(of: range, in: volume, answer)
+      }
+      for part in parts {
+        guard tell(part, UInt64(place)) else { return }
+        place += part.count
+      }
+    }
+  }
+
+  /// A client that has got only the beginning asks for the rest.
+  private static let questionsAtOnce = 64
+
   private func run(_ request: @escaping @Sendable () -> BlockRequest) throws {
     let _: Void = try engine.answer { [volume] pool, answer in
       pool.submit(request(), to: volume) { answer($0.map(Result.failure) ?? .success(())) }

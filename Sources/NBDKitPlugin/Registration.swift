@@ -86,7 +86,23 @@ private func setRequests(_ made: inout nbdkit_plugin) {
     status(of: handle) { try $0.discard(Int(count), at: offset, durable: isDurable(flags)) }
   }
   made.zero = { handle, count, offset, flags in
-    status(of: handle) { try $0.writeZeroes(Int(count), at: offset, durable: isDurable(flags)) }
+    status(of: handle) {
+      // Zeroes that need not keep their place are what a discarded range reads as.
+      if flags & UInt32(NBDKIT_FLAG_MAY_TRIM) != 0 {
+        try $0.discard(Int(count), at: offset, durable: isDurable(flags))
+      } else {
+        try $0.writeZeroes(Int(count), at: offset, durable: isDurable(flags))
+      }
+    }
+  }
+  made.extents = { handle, count, offset, flags, extents in
+    status(of: handle) {
+      let isOne = flags & UInt32(NBDKIT_FLAG_REQ_ONE) != 0
+      try $0.findHoles(Int(count), at: offset) { part, place in
+        let kind = part.isHole ? UInt32(NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO) : 0
+        return nbdkit_add_extent(extents, place, UInt64(part.count), kind) == 0 && !isOne
+      }
+    }
   }
 }
 

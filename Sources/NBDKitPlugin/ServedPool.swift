@@ -54,6 +54,15 @@ final class ServedPool {
     device.submit(request, completion)
   }
 
+  func blockStatus(
+    of range: Range<Int>, in number: Int, _ completion: @escaping (Result<[BlockStatus], Failure>) -> Void
+  ) {
+    guard let device = volumes[number]?.device else {
+      return completion(.failure(Failure(.notFound, "volume", "it is not in use")))
+    }
+    device.blockStatus(of: range, completion)
+  }
+
   /// Ends the use of the pool in order: what was begun is finished.
   ///
   /// To be called as often as one likes.

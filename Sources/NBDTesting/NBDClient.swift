@@ -61,16 +61,18 @@ package final class NBDClient {
 
   /// Sends a request; returns its cookie, nil when the server is gone.
   ///
-  /// - Parameter cut: Send only so many bytes of it.
+  /// - Parameters:
+  ///   - keepsPlace: Whether zeroes are not to become a hole (NBD_CMD_FLAG_NO_HOLE).
+  ///   - cut: Send only so many bytes of it.
   @discardableResult
   package func send(
     _ command: Command, at offset: Int = 0, count: Int = 0, data: [UInt8] = [], durable: Bool = false,
-    cut: Int? = nil
+    keepsPlace: Bool = false, cut: Int? = nil
   ) -> UInt64? {
     cookie += 1
     var request: [UInt8] = []
     request.put(0x2560_9513 as UInt32)
-    request.put(UInt16(durable ? 1 : 0))
+    request.put(UInt16((durable ? 1 : 0) | (keepsPlace ? 2 : 0)))
     request.put(command.rawValue)
     request.put(cookie)
     request.put(UInt64(offset))
@@ -94,9 +96,10 @@ package final class NBDClient {
 
   /// A request alone: its error number, and what was read.
   package func run(
-    _ command: Command, at offset: Int = 0, count: Int = 0, data: [UInt8] = [], durable: Bool = false
+    _ command: Command, at offset: Int = 0, count: Int = 0, data: [UInt8] = [], durable: Bool = false,
+    keepsPlace: Bool = false
   ) throws -> (error: UInt32, data: [UInt8]) {
-    let cookie = send(command, at: offset, count: count, data: data, durable: durable)
+    let cookie = send(command, at: offset, count: count, data: data, durable: durable, keepsPlace: keepsPlace)
     guard let cookie, let answer = reply(), answer.cookie == cookie else {
       throw Failure(.unavailable, "NBD server", "does not answer a request to \(command) at \(offset)")
     }

@@ -33,12 +33,18 @@ public struct Stack: Sendable {
   public var parts: [Part]
   /// The machine.
   public let host: any Host
+  /// What embedded pools are made with; nil for a program that has no such engine.
+  public var engine: (any EmbeddedEngine)?
 
   /// A stack for a machine.
-  public init(volumes: DesiredVolumes = DesiredVolumes(), parts: [Part] = [], on host: any Host) {
+  public init(
+    volumes: DesiredVolumes = DesiredVolumes(), parts: [Part] = [], on host: any Host,
+    engine: (any EmbeddedEngine)? = nil
+  ) {
     self.volumes = volumes
     self.parts = parts
     self.host = host
+    self.engine = engine
   }
 }
 
@@ -72,6 +78,8 @@ public struct LeftOut: Sendable, Hashable, CustomStringConvertible {
 public struct StackReport: Sendable {
   /// What was done to resources and pools.
   public var volumes = VolumeDriver.Proposal()
+  /// What was done to embedded pools.
+  public var embedded: [EmbeddedPoolChange] = []
   /// What was done to targets, by the implementation's name, in order.
   public var targets: [(implementation: String, proposal: Proposal)] = []
   /// In a dry run: further changes, in words, since what they are made on is not there yet.
@@ -83,7 +91,8 @@ public struct StackReport: Sendable {
 
   /// Everything that was changed, or would be, in words.
   public var changes: [String] {
-    volumes.changes.map(\.description) + targets.flatMap { $0.proposal.changes.map(\.description) } + later
+    volumes.changes.map(\.description) + embedded.map(\.description)
+      + targets.flatMap { $0.proposal.changes.map(\.description) } + later
   }
 }
 
@@ -104,7 +113,9 @@ extension Stack {
     defer { lock?.release() }
     var run = StackRun(stack: self, options: options, driver: driver)
     do {
-      if !volumes.isEmpty { try await run.applyVolumes() }
+      try await run.refuseEmbedded()
+      if !volumes.resources.isEmpty || !volumes.pools.isEmpty { try await run.applyVolumes() }
+      try await run.applyEmbedded()
       try await run.applyTargets()
     } catch let failure as Failure {
       throw options.perform.dryRun ? failure : failure.keeping(run.report.changes)

@@ -6,8 +6,10 @@ import HostInterface
 public struct DesiredVolumes: Sendable, Hashable {
   /// The resources; each is the same on every node.
   public var resources: [ResourceSpec]
-  /// The pools.
+  /// The pools of LVM.
   public var pools: [PoolSpec]
+  /// The embedded pools.
+  public var embeddedPools: [EmbeddedPoolSpec] = []
 
   /// Wanted resources and pools.
   public init(resources: [ResourceSpec] = [], pools: [PoolSpec] = []) {
@@ -16,7 +18,7 @@ public struct DesiredVolumes: Sendable, Hashable {
   }
 
   /// Whether nothing is wanted.
-  public var isEmpty: Bool { resources.isEmpty && pools.isEmpty }
+  public var isEmpty: Bool { resources.isEmpty && pools.isEmpty && embeddedPools.isEmpty }
 }
 
 /// A resource as it should be.
@@ -92,6 +94,10 @@ extension DesiredVolumes {
     }
     var pools: Set<PoolName> = []
     for spec in self.pools {
+      guard pools.insert(spec.name).inserted else { throw twice("pool \(spec.name)") }
+      if let problem = spec.problems.first { throw Failure(.invalid, "pool \(spec.name)", problem) }
+    }
+    for spec in embeddedPools {
       guard pools.insert(spec.name).inserted else { throw twice("pool \(spec.name)") }
       if let problem = spec.problems.first { throw Failure(.invalid, "pool \(spec.name)", problem) }
     }

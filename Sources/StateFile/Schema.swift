@@ -208,13 +208,19 @@ extension StateFile {
           "additionalProperties": {"$ref": "#/$defs/scalar", "maxLength": 200, "pattern": "^[ -~]*$"}
         },
         "pool": {
-          "description": "An LVM volume group.",
+          "description": "A volume group of LVM on devices, or a pool of the embedded engine on legs.",
           "type": "object",
-          "required": ["name", "devices"],
+          "required": ["name"],
+          "oneOf": [
+            {"required": ["devices"], "properties": {"size": false}},
+            {"required": ["legs"], "properties": {"volumes": {"items": {"properties": {"type": {"const": "linear"}, "thinPool": false}}}}}
+          ],
           "additionalProperties": false,
           "properties": {
             "name": {"$ref": "#/$defs/plainName", "maxLength": 127},
             "devices": {"description": "The whole list of its devices, such as /dev/drbd0.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/device"}},
+            "legs": {"description": "The whole list of its legs: files, block devices, and URIs of NBD exports.", "type": "array", "minItems": 1, "maxItems": 8, "items": {"$ref": "#/$defs/scalar", "maxLength": 1024, "pattern": "^(/[^\\u0000-\\u001f\\u007f]*[^/\\u0000-\\u001f\\u007f]|nbds?(\\+unix|\\+vsock)?://[^\\u0000-\\u001f\\u007f]*)$"}},
+            "size": {"description": "The size of legs that are files and do not exist yet.", "$ref": "#/$defs/bytes"},
             "extentSize": {"description": "The size of an extent, a power of 2; it is chosen when the pool is made.", "$ref": "#/$defs/bytes"},
             "volumes": {"description": "Volumes in it; others are left alone.", "type": "array", "items": {"$ref": "#/$defs/logicalVolume"}}
           }

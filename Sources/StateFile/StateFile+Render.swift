@@ -9,13 +9,16 @@ extension StateFile {
   /// only describes the moment: sessions, sizes. A secret is never written; in its place stands the file that is to
   /// hold it. What the form cannot express, such as a name that no target may be created with, is left out with the
   /// list that it is in, and a comment says so: a list that is written is whole.
-  public static func render(_ state: LiveState, implementation: String, volumes: VolumeState? = nil) -> String
-  {
+  public static func render(
+    _ state: LiveState, implementation: String, volumes: VolumeState? = nil,
+    embedded: [EmbeddedPoolSpec] = [], leftOut: [String] = []
+  ) -> String {
     var writer = YAMLWriter()
     writer.comment("What \(implementation) exports, as Quartet found it.")
     for remark in state.remarks { writer.comment(remark) }
     writer.pair("quartet", verbatim: "1")
-    if let volumes { write(volumes, to: &writer) }
+    for what in leftOut { writer.comment("Left out: \(what)") }
+    write(volumes, embedded, to: &writer)
     if !state.discovery.isEmpty {
       writer.pair("discovery", verbatim: "")
       writer.nested { write(state.discovery, to: &$0) }

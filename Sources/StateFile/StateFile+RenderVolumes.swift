@@ -4,8 +4,8 @@ import TargetCore
 
 /// Resources and pools as a state file.
 extension StateFile {
-  static func write(_ state: VolumeState, to writer: inout YAMLWriter) {
-    let files = state.files.sorted { $0.resource.name < $1.resource.name }
+  static func write(_ state: VolumeState?, _ embedded: [EmbeddedPoolSpec], to writer: inout YAMLWriter) {
+    let files = (state?.files ?? []).sorted { $0.resource.name < $1.resource.name }
     for found in files {
       if let why = refusal(of: found) { leaveOut("resource \(found.resource.name)", why, &writer) }
     }
@@ -16,13 +16,33 @@ extension StateFile {
         for resource in resources { writer.item { write(resource, to: &$0) } }
       }
     }
-    let pools = (state.pools?.pools ?? []).sorted { $0.name < $1.name }
+    let pools = (state?.pools?.pools ?? []).sorted { $0.name < $1.name }
     for pool in pools { if let why = refusal(of: pool) { leaveOut("pool \(pool.name)", why, &writer) } }
     let good = pools.filter { refusal(of: $0) == nil }
-    guard !good.isEmpty else { return }
+    guard !good.isEmpty || !embedded.isEmpty else { return }
     writer.pair("pools", verbatim: "")
     writer.nested { writer in
       for pool in good { writer.item { write(pool, to: &$0) } }
+      for pool in embedded { writer.item { write(pool, to: &$0) } }
+    }
+  }
+
+  private static func write(_ pool: EmbeddedPoolSpec, to writer: inout YAMLWriter) {
+    writer.pair("name", pool.name.description)
+    write("legs", pool.legs.map(\.description), to: &writer)
+    if let size = pool.size { writer.pair("size", verbatim: "\(size)") }
+    if let size = pool.extentSize { writer.pair("extentSize", verbatim: "\(size)") }
+    writer.pair("volumes", verbatim: pool.volumes.isEmpty ? "[]" : "")
+    writer.nested { writer in
+      for volume in pool.volumes {
+        writer.item { writer in
+          writer.pair("name", volume.name.description)
+          switch volume.size {
+          case .bytes(let bytes): writer.pair("size", verbatim: "\(bytes)")
+          case .extents(let count): writer.pair("extents", verbatim: "\(count)")
+          }
+        }
+      }
     }
   }
 

@@ -46,9 +46,13 @@ extension StateReader {
     switch (fields["path"], fields["volume"]) {
     case (let path?, nil): return backing(path, "path of \(place)")
     case (nil, let volume?):
-      let locate = self.place
+      let (locate, embedded) = (self.place, embedded)
       return text(volume, "volume of \(place)").flatMap { text in
-        checked(volume) { try Backing(path: locate(VolumePath(text))) }
+        checked(volume) {
+          let path = try VolumePath(text)
+          return try Backing(
+            path: embedded.contains(path.pool) ? PoolPlaces.usual.volume(path).string : locate(path))
+        }
       }
     case (nil, nil):
       problems.add(unit.position, place, "has no path and no volume", remedy: "add one of them")

@@ -13,10 +13,14 @@ extension StateReader {
       }
     }
     if let node = fields["pools"] {
-      volumes.pools = named(node, "pools", "pool", name: \.name) { reader, node, place in
-        reader.pool(node, place)
+      for pool in named(node, "pools", "pool", name: \.name, { $0.pool($1, $2) }) {
+        switch pool {
+        case .lvm(let spec): volumes.pools.append(spec)
+        case .embedded(let spec): volumes.embeddedPools.append(spec)
+        }
       }
     }
+    embedded = Set(volumes.embeddedPools.map(\.name))
     return volumes
   }
 
@@ -185,60 +189,10 @@ extension StateReader {
     return Int(digits).flatMap { String($0) == digits && (0...1_048_575).contains($0) ? $0 : nil }
   }
 
-  private mutating func parsed<Value>(
+  mutating func parsed<Value>(
     _ node: YAMLNode?, _ what: String, _ read: (String) throws -> Value
   ) -> Value? {
     guard let node, let text = text(node, what) else { return nil }
     return checked(node) { try read(text) }
-  }
-
-  private mutating func pool(_ node: YAMLNode, _ place: String) -> PoolSpec? {
-    guard let fields = fields(of: node, place, Keys.pool, required: ["name", "devices"]) else { return nil }
-    let name = parsed(fields["name"], "name of \(place)") { try PoolName($0) }
-    let subject = name.map { "pool \($0)" } ?? place
-    let devices = fields["devices"].flatMap { list($0, "devices of \(subject)") { try DevicePath($0) } }
-    let extentSize = parsed(fields["extentSize"], "extentSize of \(subject)") { try VolumeSize.byteCount($0) }
-    let nodes = fields["volumes"].flatMap { items($0, "volumes of \(subject)") } ?? []
-    let volumes = nodes.enumerated().compactMap { index, node in
-      logicalVolume(node, "volume \(index + 1) of \(subject)")
-    }
-    guard let name, let devices else { return nil }
-    var spec = PoolSpec(name: name, devices: devices)
-    spec.extentSize = extentSize
-    spec.volumes = volumes
-    for problem in spec.problems { problems.add(node.position, subject, problem) }
-    return spec
-  }
-
-  private mutating func logicalVolume(_ node: YAMLNode, _ place: String) -> VolumeSpec? {
-    guard let fields = fields(of: node, place, Keys.logicalVolume, required: ["name"]) else { return nil }
-    let name = parsed(fields["name"], "name of \(place)") { try VolumeName($0) }
-    let type = fields["type"].flatMap { choice($0, "type of \(place)", Keys.volumeTypes) }
-    let thinPool = parsed(fields["thinPool"], "thinPool of \(place)") { try VolumeName($0) }
-    let size: VolumeSize?
-    switch (fields["size"], fields["extents"]) {
-    case (let text?, nil):
-      size = parsed(text, "size of \(place)") { .bytes(try VolumeSize.byteCount($0)) }
-    case (nil, let count?):
-      size = integer(count, "extents of \(place)", 1...Int(UInt32.max)).map { .extents(UInt64($0)) }
-    case (nil, nil):
-      problems.add(node.position, place, "has no size", remedy: "add size, such as 10G, or extents")
-      size = nil
-    case (_?, let count?):
-      problems.add(count.position, place, "has a size and extents", remedy: "remove one of them")
-      size = nil
-    }
-    if let node = fields["thinPool"], let type, type != "thin" {
-      problems.add(
-        node.position, place, "has a thinPool, and is \(type)",
-        remedy: "write type: thin, or remove one of them")
-    }
-    if type == "thin", fields["thinPool"] == nil {
-      problems.add(
-        node.position, place, "has no thinPool", remedy: "add the thin pool that it takes blocks from")
-    }
-    guard let name, let size else { return nil }
-    let kind: VolumeSpec.Kind = thinPool.map { .thin($0) } ?? (type == "thin-pool" ? .thinPool : .linear)
-    return VolumeSpec(name: name, size: size, kind: kind)
   }
 }

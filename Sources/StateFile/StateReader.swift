@@ -9,6 +9,8 @@ struct StateReader {
   let resolver: any SecretResolver
   /// Where a volume of a pool is.
   let place: (VolumePath) throws -> String
+  /// The embedded pools of the document: their volumes are where they are once they are attached.
+  var embedded: Set<PoolName> = []
   /// A secret is fetched once, however many accounts share it; a descriptor could not be read twice.
   var fetched: [SecretSource: Result<FetchedSecret, Failure>] = [:]
 

@@ -33,7 +33,8 @@ struct ApplyCommand: AsyncParsableCommand {
 
       The same file is applied on every node. Resources are set up wherever they name the node; pools, their volumes
       and the targets on them only where the resource is primary. What is left out is listed with the reason. Nothing
-      that holds data is removed or shrunk. No role is changed, unless --promote is said.
+      that holds data is removed or shrunk. No role is changed, unless --promote is said. Embedded pools (those with
+      legs) are made on the node where the file is applied, and their volumes attached where targets export them.
 
       EXAMPLES
         quartet apply /etc/quartet/state.yaml
@@ -119,7 +120,11 @@ struct ExportCommand: AsyncParsableCommand {
     for remark in state.remarks { Report.warning(remark) }
     if let format { return Output.text(format.write(state)) }
     if common.json { return Output.json(StateDocument(state)) }
-    Output.text(StateFile.render(state, implementation: implementation.descriptor.name, volumes: volumes))
+    let embedded = await LocalEngine().found()
+    Output.text(
+      StateFile.render(
+        state, implementation: implementation.descriptor.name, volumes: volumes, embedded: embedded.pools,
+        leftOut: embedded.leftOut))
   }
 
   /// What is below the targets; nil where there is nothing, or nothing that this user may see.

@@ -18,6 +18,7 @@ extension Output {
     }
     if dryRun {
       steps(report.volumes.plan)
+      text(report.embedded.map { "# \($0)\n\($0.command)\n" }.joined())
       for (_, proposal) in report.targets { steps(proposal.plan) }
       if !report.later.isEmpty {
         // Comments, so that what is printed can still be run.
@@ -25,7 +26,7 @@ extension Output {
       }
       text(report.leftOut.map { "# left out: \($0)\n" }.joined())
     } else {
-      text(report.volumes.changes.map { line($0) }.joined())
+      text(report.volumes.changes.map { line($0) }.joined() + report.embedded.map { "+ \($0)\n" }.joined())
       for (_, proposal) in report.targets { list(proposal.changes.filter { !$0.removes }) }
       text(report.leftOut.map { "= left out: \($0)\n" }.joined())
     }
@@ -34,7 +35,7 @@ extension Output {
 
   /// Prints what would be changed, one a line.
   static func list(_ report: StackReport) {
-    text(report.volumes.changes.map { line($0) }.joined())
+    text(report.volumes.changes.map { line($0) }.joined() + report.embedded.map { "+ \($0)\n" }.joined())
     for (_, proposal) in report.targets { list(proposal.changes) }
     text(report.later.map { "+ \($0)\n" }.joined() + report.leftOut.map { "= left out: \($0)\n" }.joined())
   }
@@ -64,7 +65,8 @@ struct StackDocument: Encodable {
 
   init(_ report: StackReport, dryRun: Bool) {
     let volumes = VolumeProposalDocument(report.volumes, dryRun: dryRun)
-    (self.dryRun, changes, steps) = (dryRun, volumes.changes, volumes.steps)
+    (self.dryRun, steps) = (dryRun, volumes.steps)
+    changes = volumes.changes + report.embedded.map(\.description)
     later = report.later
     leftOut = report.leftOut.map { LeftOutDocument(subject: $0.subject, reason: $0.reason) }
     warnings = volumes.warnings + report.warnings

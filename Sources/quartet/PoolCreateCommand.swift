@@ -51,11 +51,7 @@ struct PoolCreateCommand: AsyncParsableCommand {
         .invalid, "pool \(name)", "has both legs and devices",
         remedy: "name legs for an embedded pool, or devices for one of LVM")
     }
-    if try common.embedded.description(of: name) == nil, LocalHost().executable("lvm") != nil,
-      try await PoolCommand.pools(common.driver)[name] != nil
-    {
-      throw Failure(.exists, "pool \(name)", "exists already, with LVM", remedy: "choose another name")
-    }
+    if try common.embedded.description(of: name) == nil { try await LocalEngine.refuseGroup(name) }
     try await create(name, extentSize)
   }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import EmbeddedPool
 import HostInterface
 import Quartet
 import ReplicatedVolume
@@ -76,7 +77,9 @@ extension PoolCommand {
     static let configuration = CommandConfiguration(
       commandName: "extend-volume", abstract: "Grows a volume to a size.",
       discussion: """
-        Logical units that export it show the new size at once, whichever implementation has them.
+        Logical units that export it show the new size at once, whichever implementation has them. Of an embedded pool,
+        NBD clients see it when they connect, and what `quartet volume attach` made when it is attached again: the
+        answer says what there is to do.
 
         EXAMPLE
           quartet pool extend-volume vg1/lun1 --size 20G
@@ -95,9 +98,10 @@ extension PoolCommand {
         .extendVolume(name: path.volume.description, size: size.demand, policy: allocation.policy),
         VolumeChange.extendVolume(path, size).description)
       {
-        if ((try? common.embedded.host.status(common.embedded.places.volume(path))) ?? nil) != nil {
-          Report.warning("volume \(path) is attached: its new size is seen when it is attached again")
-        }
+        guard !change.dryRun else { return }
+        let attachment = try VolumeAttachment(
+          of: path, in: common.embedded, quartet: VolumeCommand.Attach.program)
+        for warning in try await attachment.whoSeesAnOldSize(in: common.embedded) { Report.warning(warning) }
         return
       }
       try allocation.refuseForLVM()

@@ -25,7 +25,8 @@ enum StackFile {
       bytes, named: file == "-" ? "standard input" : file, secrets: HostSecrets(files: host),
       place: { try PoolPlaces.usual.place(of: $0, on: host) })
     for warning in parsed.warnings { Report.warning(warning) }
-    return Stack(volumes: parsed.volumes, parts: try await parts(of: parsed, common), on: host)
+    return Stack(
+      volumes: parsed.volumes, parts: try await parts(of: parsed, common), on: host, engine: LocalEngine())
   }
 
   /// The targets, one part an implementation.

@@ -94,21 +94,58 @@ extension VolumeCommand {
       if let holder = try host.holders(ofEach: [(attachment.place, status)])[0].first {
         throw Failure(.inUse, "volume \(attachment.path)", "is \(holder)", remedy: "release it first")
       }
-      for descriptor in ImplementationChoice.all {
-        let settings = try ImplementationOptions.parse([]).settings(for: descriptor)
-        let implementation = try Implementation(descriptor, settings: settings, on: host)
-        guard await implementation.backend.probe(implementation.host).running else { continue }
-        for target in try await implementation.read().targets.values {
-          for unit in target.units.values {
-            guard case .path(let path)? = Optional(unit.backing),
-              path == attachment.place.string || (try? host.status(.init(path)))??.identity == status.identity
-            else { continue }
-            throw Failure(
-              .inUse, "volume \(attachment.path)", "is exported as lun \(unit.lun) of \(target.name)",
-              remedy: "run `quartet lun remove \(target.name) \(unit.lun)` first")
-          }
+      guard let (target, lun) = try await attachment.export() else { return }
+      throw Failure(
+        .inUse, "volume \(attachment.path)", "is exported as lun \(lun) of \(target)",
+        remedy: "run `quartet lun remove \(target) \(lun)` first")
+    }
+  }
+}
+
+extension VolumeAttachment {
+  /// The logical unit that exports the volume, of whichever implementation runs; nil when none does.
+  func export() async throws -> (target: TargetName, lun: LUN)? {
+    let host = LocalHost()
+    guard let status = try? host.status(place) else { return nil }
+    for descriptor in ImplementationChoice.all {
+      let settings = try ImplementationOptions.parse([]).settings(for: descriptor)
+      let implementation = try Implementation(descriptor, settings: settings, on: host)
+      guard await implementation.backend.probe(implementation.host).running else { continue }
+      for target in try await implementation.read().targets.values {
+        for unit in target.units.values {
+          guard case .path(let path)? = Optional(unit.backing),
+            path == place.string || (try? host.status(.init(path)))??.identity == status.identity
+          else { continue }
+          return (target.name, unit.lun)
         }
       }
+    }
+    return nil
+  }
+}
+
+extension VolumeAttachment {
+  /// Who does not see the new size of the volume, and what is to be done: neither the kernel's client nor nbdfuse asks
+  /// for it again while it is connected.
+  func whoSeesAnOldSize(in pools: EmbeddedPools) async throws -> [String] {
+    let server = try PoolServer.process(path.pool, in: pools)
+    switch try state(isServed: server != nil) {
+    case .nbd, .fuse:
+      let (detach, attach) = ("quartet volume detach \(path)", "quartet volume attach \(path)")
+      guard let unit = try await export() else {
+        return [
+          "volume \(path) is attached, and shows its new size when it is attached again: end its use, and run "
+            + "`\(detach)` and `\(attach)`"
+        ]
+      }
+      return [
+        "volume \(path) is exported as lun \(unit.lun) of \(unit.target), and shows its new size when it is attached "
+          + "again: run `quartet lun remove \(unit.target) \(unit.lun)`, `\(detach)`, `\(attach)`, and add the lun again"
+      ]
+    case .detached, .stale, .dead:
+      let report = try await pools.report(pools.existing(path.pool))
+      let isOpen = report.volumes.contains { $0.name == path.volume.description && $0.isOpen }
+      return isOpen ? ["volume \(path) is open: NBD clients see its new size when they connect again"] : []
     }
   }
 }

@@ -31,6 +31,7 @@ import Testing
 
   @Test(arguments: [
     MirrorDefects.lateBitmap, .singleSuperblock, .noActivityLog, .unorderedWrites, .forgottenCache,
+    .holesOfAnyLeg,
   ])
   func aBrokenMirrorIsFound(defect: MirrorDefects) {
     for seed in 200..<320 {

@@ -40,6 +40,40 @@ import Testing
     #expect(mirror.outOfSync == 0 || world.clock.run { mirror.outOfSync == 0 })
   }
 
+  @Test func whatIsBeingWrittenIsNoHole() throws {
+    let mirror = try world.open()
+    let range = 4096 * 10..<4096 * 20
+    #expect(try world.get { mirror.blockStatus(of: range, $0) }.allSatisfy { $0.isHole })
+    for disk in world.disks { disk.slowest = .milliseconds(10) }
+    for block in 10..<20 {
+      var isWritten = false
+      mirror.submit(
+        .write(offset: 4096 * block, BlockBuffer([UInt8](repeating: 1, count: 4096)), durable: false)
+      ) {
+        isWritten = $0 == nil
+      }
+      let part = 4096 * block..<4096 * (block + 1)
+      let found = try world.get { mirror.blockStatus(of: part, $0) }
+      #expect(isWritten && found.allSatisfy { !$0.isHole })
+    }
+  }
+
+  @Test func aLegThatIsLostTellsOfNoHoles() throws {
+    let mirror = try world.open()
+    world.disks[0].hold()
+    // The first leg does not answer, and is dropped; the other one has what is written meanwhile.
+    var found: Result<[BlockStatus], Failure>?
+    mirror.blockStatus(of: 4096 * 100..<4096 * 101) { found = $0 }
+    try world.write(mirror, 5, block: 1)
+    #expect(mirror.legStatus == [.dropped, .upToDate])
+    _ = world.clock.run { found != nil }
+    #expect(try #require(found).get().allSatisfy { $0.isHole }, "the other leg is asked")
+    #expect(try world.get { mirror.blockStatus(of: 4096..<8192, $0) }.first?.isHole == false)
+    world.disks[1].die()
+    #expect(world.code { try world.write(mirror, 5, block: 1) } == .unavailable)
+    #expect(world.code { _ = try world.get { mirror.blockStatus(of: 0..<4096, $0) } } == .unavailable)
+  }
+
   @Test func aLegThatStallsIsDroppedAndWritesGoOn() throws {
     let mirror = try world.open()
     world.disks[0].hold()

@@ -40,6 +40,29 @@ struct AttachTests {
     }
   }
 
+  @Test func aVolumeThatGrowsWhileItIsAttachedShowsItAfterwards() async throws {
+    try await withPools { bench in
+      try await bench.makePool()
+      #expect(try await bench.quartet("pool", "create-volume", "vg1/lun1", "--size", "1M").status == 0)
+      #expect(try await bench.quartet("volume", "attach", "vg1/lun1", "--by", "fuse").status == 0)
+      let grown = try await bench.quartet("pool", "extend-volume", "vg1/lun1", "--size", "2M")
+      #expect(grown.status == 0)
+      for command in ["`quartet volume detach vg1/lun1`", "`quartet volume attach vg1/lun1`"] {
+        #expect(grown.errors.contains(command), "\(grown.errors)")
+      }
+      let file = bench.volume("vg1/lun1")
+      #expect(try bench.contents(file).count == 1 << 20)
+      let reduced = try await bench.quartet("pool", "reduce-volume", "vg1/lun1", "--size", "1M", "--force")
+      #expect(reduced.status == 6, "\(reduced.errors)")
+      #expect(try await bench.quartet("volume", "detach", "vg1/lun1").status == 0)
+      #expect(try await bench.quartet("volume", "attach", "vg1/lun1", "--by", "fuse").status == 0)
+      #expect(try bench.contents(file).count == 2 << 20)
+      #expect(try await bench.quartet("volume", "detach", "vg1/lun1").status == 0)
+      let quiet = try await bench.quartet("pool", "extend-volume", "vg1/lun1", "--size", "3M")
+      #expect(quiet.status == 0 && quiet.errors.isEmpty, "\(quiet.errors)")
+    }
+  }
+
   @Test func afterAKillEverythingConverges() async throws {
     try await withPools { bench in
       try await bench.makePool()
@@ -121,6 +144,9 @@ struct AttachTests {
       let busy = try await bench.quartet("volume", "detach", "vg1/lun1")
       #expect(busy.status == 6)
       #expect(busy.errors.contains("exported as lun 1 of \(Workbench.name)"), "\(busy.errors)")
+      let grown = try await bench.quartet("pool", "extend-volume", "vg1/lun1", "--size", "2M")
+      #expect(grown.status == 0)
+      #expect(grown.errors.contains("`quartet lun remove \(Workbench.name) 1`"), "\(grown.errors)")
       #expect(try await bench.quartet("target", "delete", Workbench.name).status == 0)
       #expect(try await bench.quartet("volume", "detach", "vg1/lun1").status == 0)
     }

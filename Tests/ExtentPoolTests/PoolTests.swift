@@ -92,6 +92,48 @@ import Testing
     #expect(code { try world.run { device.submit(.discard(offset: 1, count: 512), $0) } } == .invalid)
   }
 
+  @Test func holesAreThoseOfTheSegmentsWhereverTheyMove() throws {
+    let world = PoolWorld()
+    let pool = try world.create()
+    for name in [first, second] { try world.run { pool.createVolume(name, extents: 2, $0) } }
+    try world.run { pool.extendVolume(first, by: 2, $0) }
+    let device = try pool.attach(first)
+    let size = PoolWorld.extentSize
+    // The last block of the first segment, and the first of the second.
+    let data = BlockBuffer([UInt8](repeating: 1, count: 1024))
+    try world.run { device.submit(.write(offset: 2 * size - 512, data, durable: false), $0) }
+    func holes() throws -> [Bool] {
+      var holes: [Bool] = []
+      while holes.count < device.size / 512 {
+        let parts = try world.get { device.blockStatus(of: holes.count * 512..<device.size, $0) }
+        for part in parts { holes += [Bool](repeating: part.isHole, count: part.count / 512) }
+      }
+      return holes
+    }
+    var expected = [Bool](repeating: true, count: device.size / 512)
+    expected[2 * size / 512 - 1] = false
+    expected[2 * size / 512] = false
+    #expect(try holes() == expected)
+    var moved: Failure??
+    pool.moveSegment(of: first, 0) { moved = .some($0) }
+    while moved == nil { #expect(try holes() == expected) }
+    #expect(try moved == .some(nil) && pool.segments(of: first).count == 2 && holes() == expected)
+    // Of an extent that is being moved nothing is told until it is: its old place may be another volume's then.
+    let third = try VolumeName("third")
+    try world.run { pool.createVolume(third, extents: 1, $0) }
+    let other = try pool.attach(third)
+    var (isMoved, wasMoved) = (false, false)
+    pool.moveSegment(of: third, 0, to: 60) { isMoved = $0 == nil }
+    _ = try world.get { answer in
+      other.blockStatus(of: 0..<512) { parts in
+        wasMoved = isMoved
+        answer(parts)
+      }
+    }
+    #expect(wasMoved)
+    #expect(code { _ = try world.get { device.blockStatus(of: 0..<device.size + 512, $0) } } == .invalid)
+  }
+
   @Test func previousVersionsCanBeRestored() throws {
     let world = PoolWorld()
     let pool = try world.create()

@@ -48,6 +48,70 @@ private final class Files {
     #expect(read.bytes[1 << 20] == 0)
   }
 
+  @Test func holesAreToldAsTheyComeAndGo() throws {
+    let files = try Files(1, size: 64 << 20)
+    let file = try AIOFile(files.paths[0], on: files.loop)
+    func parts(_ range: Range<Int>) throws -> [BlockStatus] {
+      var answer: Result<[BlockStatus], Failure>?
+      file.blockStatus(of: range) { answer = $0 }
+      try files.loop.run { answer != nil }
+      return try #require(answer).get()
+    }
+    let all = 0..<64 << 20
+    #expect(try parts(all) == [BlockStatus(count: 64 << 20, isHole: true)])
+    let buffer = BlockBuffer([UInt8](repeating: 9, count: 1 << 20))
+    try files.run { file.submit(.write(offset: 8 << 20, buffer, durable: false), $0) }
+    let island = [
+      BlockStatus(count: 8 << 20, isHole: true), BlockStatus(count: 1 << 20, isHole: false),
+      BlockStatus(count: 55 << 20, isHole: true),
+    ]
+    #expect(try parts(all) == island)
+    #expect(try parts((8 << 20) + 512..<9 << 20) == [BlockStatus(count: (1 << 20) - 512, isHole: false)])
+    // Longer than one part, so that it takes several calls.
+    try files.run { file.submit(.discard(offset: 512 << 10, count: 30 << 20), $0) }
+    #expect(try parts(all) == [BlockStatus(count: 64 << 20, isHole: true)])
+    #expect(throws: Failure.self) { _ = try parts(0..<(64 << 20) + 512) }
+    #expect(throws: Failure.self) { _ = try parts(-512..<512) }
+    // What is cut off behind the back of the device is not zero: it cannot be read.
+    #expect(truncate(files.paths[0].string, 1 << 20) == 0)
+    #expect(try parts(all) == [BlockStatus(count: 64 << 20, isHole: false)])
+  }
+
+  @Test func whatIsZeroedKeepsItsPlaceAndWhatIsDiscardedDoesNot() throws {
+    let files = try Files(1, size: 32 << 20)
+    let file = try AIOFile(files.paths[0], on: files.loop)
+    func place() -> Int {
+      var status = stat()
+      return stat(files.paths[0].string, &status) == 0 ? Int(status.st_blocks) * 512 : -1
+    }
+    let buffer = BlockBuffer([UInt8](repeating: 9, count: 24 << 20))
+    try files.run { file.submit(.write(offset: 0, buffer, durable: true), $0) }
+    try files.run { file.submit(.writeZeroes(offset: 0, count: 20 << 20, durable: true), $0) }
+    #expect(place() >= 24 << 20)
+    let read = BlockBuffer(count: 24 << 20)
+    try files.run { file.submit(.read(offset: 0, read), $0) }
+    #expect(read.bytes[0..<20 << 20].allSatisfy { $0 == 0 } && read.bytes[20 << 20] == 9)
+    try files.run { file.submit(.discard(offset: 0, count: 20 << 20), $0) }
+    #expect(place() < 5 << 20)
+  }
+
+  @Test func aLongDiscardLetsOthersHaveTheirTurn() throws {
+    let files = try Files(1, size: 0)
+    try #require(truncate(files.paths[0].string, 1 << 40) == 0)
+    let file = try AIOFile(files.paths[0], on: files.loop)
+    var isDone = false
+    var readsBefore = 0
+    file.submit(.discard(offset: 0, count: file.size)) { _ in isDone = true }
+    for _ in 0..<20 {
+      var isRead = false
+      file.submit(.read(offset: 0, BlockBuffer(count: 4096))) { _ in isRead = true }
+      try files.loop.run { isRead }
+      if !isDone { readsBefore += 1 }
+    }
+    #expect(readsBefore > 10)
+    files.loop.end()
+  }
+
   @Test func manyRequestsAreAnsweredThoughTheKernelTakesFew() throws {
     let files = try Files(1, size: 4 << 20)
     let file = try AIOFile(files.paths[0], on: files.loop)

@@ -99,6 +99,62 @@ import Testing
     #expect(seen.map(\.verb) == ["Write", "Write", "Write", "Write", "Read"])
   }
 
+  @Test(arguments: [false, true]) func holesAreWhatTheServerTells(isQemu: Bool) throws {
+    let server =
+      isQemu
+      ? try NBDServer.qemu(try scratch.file("remote", size: 4 << 20), in: scratch)
+      : try NBDServer.nbdkit(["memory", "4M"], in: scratch)
+    let leg = try loop.connect(server.uri)
+    let data = BlockBuffer(pattern(1, 128 << 10))
+    try loop.finish { leg.submit(.write(offset: 1 << 20, data, durable: false), $0) }
+    #expect(
+      try loop.value { leg.blockStatus(of: 0..<4 << 20, $0) } == [
+        BlockStatus(count: 1 << 20, isHole: true), BlockStatus(count: 128 << 10, isHole: false),
+        BlockStatus(count: 23 << 17, isHole: true),
+      ])
+    let part = (1 << 20) + 512..<(1 << 20) + 1024
+    #expect(try loop.value { leg.blockStatus(of: part, $0) } == [BlockStatus(count: 512, isHole: false)])
+    #expect {
+      _ = try loop.value { leg.blockStatus(of: 0..<8 << 20, $0) }
+    } throws: {
+      ($0 as? Failure)?.code == .invalid
+    }
+  }
+
+  @Test func aServerThatCannotTellHasDataOnly() throws {
+    for plugin in [["--filter=noextents", "memory", "4M"], ["--no-sr", "memory", "4M"]] {
+      let server = try NBDServer.nbdkit(plugin, in: scratch)
+      let leg = try loop.connect(server.uri)
+      let parts = try loop.value { leg.blockStatus(of: 0..<4 << 20, $0) }
+      #expect(parts == [BlockStatus(count: 4 << 20, isHole: false)])
+    }
+  }
+
+  @Test func aServerThatFailsToTellIsNoFailureOfAMirror() throws {
+    let server = try NBDServer.nbdkit(
+      ["--filter=error", "memory", "4M", "error-extents-rate=100%"], in: scratch)
+    let leg = try loop.connect(server.uri)
+    #expect {
+      _ = try loop.value { leg.blockStatus(of: 0..<4096, $0) }
+    } throws: {
+      ($0 as? Failure)?.errno == .ioError
+    }
+    let second = try NBDServer.nbdkit(["memory", "4M"], in: scratch, name: "other")
+    let other = try loop.connect(second.uri)
+    try loop.finish {
+      Mirror.create(
+        on: [leg, other], id: Array(1...16), data: .identical, random: { .random(in: 1 ... .max) }, $0)
+    }
+    let mirror: Mirror = try loop.value {
+      Mirror.open(on: [leg, other], clock: loop, random: { .random(in: 1 ... .max) }, $0)
+    }
+    let parts = try loop.value { mirror.blockStatus(of: 0..<4096, $0) }
+    #expect(parts == [BlockStatus(count: 4096, isHole: false)])
+    #expect(mirror.legStatus == [.upToDate, .upToDate])
+    try loop.finish { mirror.close($0) }
+    withExtendedLifetime(second) {}
+  }
+
   @Test func requestsAreAsLargeAsTheServerTakesThem() throws {
     let policy = [
       "blocksize-minimum=4096", "blocksize-preferred=4096", "blocksize-maximum=64K",

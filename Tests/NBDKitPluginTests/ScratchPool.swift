@@ -77,7 +77,12 @@ final class ScratchPool {
 
   /// What libnbd's own client finds at an export.
   func info(_ server: Server, _ export: String) throws -> String {
-    let pipe = try #require(popen("nbdinfo 'nbd+unix:///\(export)?socket=\(server.socket)' 2>&1", "r"))
+    try run("nbdinfo '\(server.uri(of: export))'")
+  }
+
+  /// What a command of the shell says.
+  func run(_ command: String) throws -> String {
+    let pipe = try #require(popen(command + " 2>&1", "r"))
     defer { pclose(pipe) }
     var bytes = [UInt8](repeating: 0, count: 64 << 10)
     let count = fread(&bytes, 1, bytes.count, pipe)

@@ -75,6 +75,9 @@ final class Server {
     try #require(posix_spawnp(&pid, "nbdkit", &actions, &attributes, &words, &variables) == 0)
   }
 
+  /// Where clients find an export.
+  func uri(of export: String) -> String { "nbd+unix:///\(export)?socket=\(socket)" }
+
   /// What it wrote.
   var messages: String {
     guard let file = try? FileDescriptor.open(log, .readOnly) else { return "" }

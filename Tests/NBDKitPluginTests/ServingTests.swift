@@ -45,6 +45,28 @@ import Testing
     #expect(try client.run(.read, at: 512, count: 512).data.first == 1)
   }
 
+  @Test func aVolumeGrowsWhileItIsServed() async throws {
+    let pool = try ScratchPool()
+    let server = try Server(pool)
+    try #require(server.notice() == "READY=1", "\(server.messages)")
+    let before = try NBDClient(server.socket)
+    let data = [UInt8](repeating: 4, count: 4096)
+    #expect(try before.run(.write, at: before.size - 4096, data: data).error == 0)
+    try await pool.perform(.extendVolume(name: "data", size: .extents(10), policy: "normal"))
+    let after = try NBDClient(server.socket)
+    #expect(before.size == 8 << 20 && after.size == 10 << 20)
+    #expect(try after.run(.write, at: after.size - 4096, data: data).error == 0)
+    #expect(try after.run(.read, at: before.size - 4096, count: 4096).data == data)
+    // Who was there before goes on, with the size that it knows.
+    #expect(try before.run(.write, at: 0, data: data).error == 0)
+    #expect(try before.run(.read, at: before.size, count: 4096).error == Self.invalid)
+    let failure = await #expect(throws: Failure.self) {
+      try await pool.perform(.reduceVolume(name: "data", size: .extents(8)))
+    }
+    #expect(failure?.code == .inUse)
+    #expect(try after.run(.read, at: after.size - 4096, count: 4096).data == data)
+  }
+
   @Test func aSignalEndsItThoughAClientStays() throws {
     let pool = try ScratchPool()
     let server = try Server(pool)

@@ -97,6 +97,55 @@ let stackDocument = """
     #expect(found.allSatisfy { $0.hasPrefix("state.yaml:") }, "\(found)")
   }
 
+  private static let embedded = """
+    quartet: 1
+    pools:
+      - name: demo
+        legs: [/srv/a, "nbd://host/b"]
+        size: 10G
+        extentSize: 1M
+        volumes: [{name: lun1, size: 4G}, {name: lun2, extents: 7}]
+    targets:
+      - name: iqn.2011-12.com.example:a
+        luns: [{lun: 1, volume: demo/lun1}, {lun: 2, volume: vg1/lun1}]
+
+    """
+
+  @Test func aPoolWithLegsIsAnEmbeddedOne() throws {
+    let parsed = try StateFile.parse(Self.embedded, named: "state.yaml", secrets: KnownSecrets())
+    let spec = try #require(parsed.volumes.embeddedPools.first)
+    #expect(parsed.volumes.pools == [] && !parsed.volumes.isEmpty)
+    #expect(spec.legs.map(\.description) == ["/srv/a", "nbd://host/b"] && spec.size == 10 << 30)
+    #expect(spec.extentSize == 1 << 20 && spec.volumes.map(\.size) == [.bytes(4 << 30), .extents(7)])
+    // Its volumes are where they are attached, though nothing of it is there yet.
+    let units = try #require(parsed.state.targets.first?.units)
+    #expect(
+      try units.map(\.backing) == [
+        Backing(path: PoolPlaces.usual.volume(VolumePath("demo/lun1")).string),
+        Backing(path: "/dev/vg1/lun1"),
+      ])
+    let text = StateFile.render(
+      LiveState(), implementation: "tgt", embedded: [spec], leftOut: ["pool x: is gone"])
+    #expect(
+      try volumes(text).embeddedPools == [spec] && text.contains("Left out: pool x: is gone"), "\(text)")
+  }
+
+  @Test(arguments: [
+    ("size: 10G", "devices: [/dev/a]", "has devices and legs"),
+    ("legs: [/srv/a, \"nbd://host/b\"]", "devices: [/dev/a]", "has a size, which is for legs"),
+    ("legs: [/srv/a, \"nbd://host/b\"]\n", "\n", "has no devices and no legs"),
+    ("nbd://host/b", "/srv/a", "has a leg twice"),
+    ("nbd://host/b", "nbd://me:secret@host/b", "with a password"),
+    ("nbd://host/b", "b", "neither an absolute path nor an NBD URI"),
+    ("extentSize: 1M", "extentSize: 3M", "they are a power of 2 from 64 KiB to 1 GiB"),
+    ("name: lun2", "name: lun1", "has volume lun1 twice"),
+    ("extents: 7", "extents: 7, type: thin-pool", "no embedded pool has thin ones"),
+  ])
+  func faultsOfEmbeddedPoolsAreTold(good: String, bad: String, says text: String) throws {
+    let found = complaints(Self.embedded.replacing(good, with: bad, maxReplacements: 1))
+    #expect(found.contains { $0.contains(text) }, "\(found)")
+  }
+
   /// What is written of any state is what is: it parses, and nothing would be changed.
   @Test(arguments: 0..<200) func whatIsWrittenIsWhatIs(seed: Int) throws {
     var random = RandomVolumes(generator: SeededGenerator(state: UInt64(seed)))
