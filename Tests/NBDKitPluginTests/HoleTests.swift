@@ -1,6 +1,7 @@
 import EmbeddedPool
 import Glibc
 import HostInterface
+import NBDTesting
 import SystemPackage
 import Testing
 
