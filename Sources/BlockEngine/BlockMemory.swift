@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// Memory that a device may read from and write to directly: aligned to 4 KiB and never moved.
 package final class BlockMemory {
@@ -16,7 +17,7 @@ package final class BlockMemory {
 
 /// A part of a ``BlockMemory``, which lives as long as some buffer refers to it.
 package struct BlockBuffer {
-  private let memory: BlockMemory
+  private var memory: BlockMemory
   private let offset: Int
   /// The length in bytes.
   package let count: Int
@@ -43,6 +44,16 @@ package struct BlockBuffer {
   /// The bytes themselves, valid as long as this buffer is kept: it must have a name.
   package var bytes: UnsafeMutableRawBufferPointer {
     UnsafeMutableRawBufferPointer(start: memory.base + offset, count: count)
+  }
+
+  /// Whether nobody else refers to the memory: no device that was given up can still write to it.
+  package var isUnshared: Bool {
+    mutating get {
+      guard isKnownUniquelyReferenced(&memory) else { return false }
+      // What the thread did that referred to it last was before.
+      atomicMemoryFence(ordering: .acquiring)
+      return true
+    }
   }
 
   /// Whether another buffer of the same length holds the same bytes.

@@ -11,7 +11,10 @@ extension Mirror {
 
   /// Enters what waits, if that is possible now; called again whenever something changes.
   func startLogTransaction() {
-    guard !isLogBusy, !logWaiting.isEmpty, failure == nil else { return }
+    // As long as the loss of a leg is not durable, the log tells what that leg may lack.
+    guard !isLogBusy, !isTransition || options.defects.contains(.forgetfulLog), !logWaiting.isEmpty,
+      failure == nil
+    else { return }
     var wanted: [UInt32] = []
     for extent in logWaiting.map(\.extent) where !log.contains(extent) && !wanted.contains(extent) {
       wanted.append(extent)

@@ -86,6 +86,7 @@ extension Mirror {
     let waiting = paused
     paused = []
     for go in waiting { go() }
+    startLogTransaction()
   }
 
   private func failMirror(_ reason: Failure) {

@@ -7,7 +7,8 @@ import HostInterface
 ///
 /// 1. Before a write reaches any leg, each of its blocks is marked durably on every connected leg: in the activity log
 ///    while all legs are connected, in the bitmap while one is missing.
-/// 2. An extent leaves the activity log only when no write is in flight in it and every connected leg was flushed since.
+/// 2. An extent leaves the activity log only when no write is in flight in it and every connected leg was flushed since;
+///    and none while the loss of a leg is not durable (see 3), since that leg was not flushed.
 /// 3. Once a leg is dropped nothing is acknowledged until a new generation is durable on the others, and the bitmap has
 ///    all that the leg may lack: what was in flight, and what it had not flushed and may have lost with its cache.
 /// 4. A bit is cleared only when every leg of the mirror is connected and has been flushed since it got the block.

@@ -34,6 +34,8 @@ package struct MirrorDefects: OptionSet {
   package static let unorderedWrites = MirrorDefects(rawValue: 8)
   /// When a leg is dropped, it is forgotten that it may have lost what was not flushed.
   package static let forgottenCache = MirrorDefects(rawValue: 16)
+  /// While the loss of a leg is made durable, extents leave the activity log that the others have flushed.
+  package static let forgetfulLog = MirrorDefects(rawValue: 64)
   /// A leg that is being brought up to date is asked for holes.
   package static let holesOfAnyLeg = MirrorDefects(rawValue: 32)
 }

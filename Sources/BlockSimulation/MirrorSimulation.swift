@@ -338,6 +338,9 @@ package final class MirrorSimulation {
 
   /// Brings every leg back; false when the mirror has failed.
   private func settle(_ mirror: Mirror) -> Bool {
+    // A leg that was hurt while nobody used it is noticed by what is sent to it.
+    outstanding += 1
+    flush(mirror)
     for _ in 0..<200 {
       _ = clock.run(limit: 3000) { mirror.isInSync && outstanding == 0 }
       if mirror.isInSync, outstanding == 0 { return true }

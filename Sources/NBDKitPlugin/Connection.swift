@@ -12,6 +12,7 @@ final class Connection: Sendable {
   let logicalBlockSize: Int
   private let engine: EngineThread<ServedPool>
   private let volume: Int
+  private let buffers = RequestBuffers()
 
   init(_ engine: EngineThread<ServedPool>, volume: Int, size: Int, logicalBlockSize: Int) {
     (self.engine, self.volume, self.size, self.logicalBlockSize) = (engine, volume, size, logicalBlockSize)
@@ -26,15 +27,19 @@ final class Connection: Sendable {
   func close() { engine.post { [volume] in $0.close(volume) } }
 
   func read(_ bytes: UnsafeMutableRawBufferPointer, at offset: UInt64) throws {
-    let buffer = RequestBuffer(count: bytes.count)
-    try run { .read(offset: Int(clamping: offset), buffer.block) }
-    bytes.copyMemory(from: UnsafeRawBufferPointer(buffer.block.bytes))
+    try buffers.lend(bytes.count) { buffer in
+      try run { .read(offset: Int(clamping: offset), buffer.block) }
+      let block = buffer.block
+      bytes.copyMemory(from: UnsafeRawBufferPointer(block.bytes))
+    }
   }
 
   func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64, durable: Bool) throws {
-    let buffer = RequestBuffer(count: bytes.count)
-    buffer.block.bytes.copyMemory(from: bytes)
-    try run { .write(offset: Int(clamping: offset), buffer.block, durable: durable) }
+    try buffers.lend(bytes.count) { buffer in
+      let block = buffer.block
+      block.bytes.copyMemory(from: bytes)
+      try run { .write(offset: Int(clamping: offset), buffer.block, durable: durable) }
+    }
   }
 
   func flush() throws { try run { .flush } }
@@ -75,12 +80,4 @@ final class Connection: Sendable {
       pool.submit(request(), to: volume) { answer($0.map(Result.failure) ?? .success(())) }
     }
   }
-}
-
-/// The memory of one request.
-///
-/// Sound: whoever made the request touches it before it is handed over and after the answer, the engine in between.
-private final class RequestBuffer: @unchecked Sendable {
-  let block: BlockBuffer
-  init(count: Int) { block = BlockBuffer(count: count) }
 }

@@ -31,7 +31,7 @@ import Testing
 
   @Test(arguments: [
     MirrorDefects.lateBitmap, .singleSuperblock, .noActivityLog, .unorderedWrites, .forgottenCache,
-    .holesOfAnyLeg,
+    .holesOfAnyLeg, .forgetfulLog,
   ])
   func aBrokenMirrorIsFound(defect: MirrorDefects) {
     for seed in 200..<320 {
