@@ -132,6 +132,9 @@ package final class Mirror: BlockDevice {
 
   /// How many bytes some leg may lack.
   package var outOfSync: Int { bitmap.count * LegLayout.block }
+  /// Whether a leg was lost and the others do not all know it yet: to go on with one of them alone may then be a split
+  /// brain.
+  package var isLosingLeg: Bool { isTransition }
   /// Whether every leg is up to date.
   package var isInSync: Bool { upToDate.count == legs.count && !isTransition }
 

@@ -260,6 +260,7 @@ package final class MirrorSimulation {
     life += 1
     outstanding = 0
     let status = mirror?.legStatus ?? []
+    let isLosingLeg = mirror?.isLosingLeg ?? false
     mirror = nil
     let isKill = random.oneIn(3) || liar != nil
     let keepsCaches =
@@ -273,7 +274,8 @@ package final class MirrorSimulation {
     let whole = Array(disks.indices)
     let current = whole.filter { status.indices.contains($0) && status[$0] == .upToDate }
     var chosen = whole
-    if random.oneIn(3), let kept = current.randomElement(using: &random) {
+    // Who goes on with some of the legs while only others have a generation that had begun parts them.
+    if random.oneIn(3), let kept = current.randomElement(using: &random), !isLosingLeg {
       chosen = whole.filter { $0 == kept || random.oneIn(2) }
     }
     open(chosen.shuffled(using: &random))
