@@ -38,8 +38,6 @@ package struct BlockStatusAnswer {
     end = stop
   }
 
-  /// Whether there is an answer for all of the range.
-  package var isWhole: Bool { end == range.upperBound }
   /// The parts; where nothing was told, everything is data.
   package var parts: [BlockStatus] {
     found.isEmpty ? [BlockStatus(count: range.count, isHole: false)] : found

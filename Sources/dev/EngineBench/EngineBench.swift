@@ -89,23 +89,20 @@ struct EngineBench {
       uniqueKeysWithValues: ["POOL", "RUNTIME", "LOCK"].map {
         ("QUARTET_\($0)_DIR", scene.directory.appending($0.lowercased()).string)
       })
+    let quartet = programs.appending("quartet").string
+    let plugin = programs.appending("libnbdkit-quartet-plugin.so").string
+    let log = scene.directory.appending("quartet.log").string
     var servers = [("file", try NBDServer(["file", raw.string], directory: scene.directory))]
-    for (pool, legs) in [("one", ["single"]), ("two", ["leg-0", "leg-1"])] {
-      let quartet = [programs.appending("quartet").string, "pool"]
-      let files = legs.flatMap { ["--leg", scene.directory.appending($0).string] }
+    for (name, pool, legs) in [("one leg", "one", ["single"]), ("two legs", "two", ["leg-0", "leg-1"])] {
+      let files = try legs.flatMap { ["--leg", try scene.file($0, bytes: size).string] }
       for words in [
-        ["create", pool, "--size", "\(size)"] + files,
-        ["create-volume", "\(pool)/bench", "--size", "\(area.upperBound)"],
+        ["create", pool] + files, ["create-volume", "\(pool)/bench", "--size", "\(area.upperBound)"],
       ] {
-        _ = try Child.run(
-          quartet + words, environment: environment, output: scene.directory.appending("quartet.log").string)
+        _ = try Child.run([quartet, "pool"] + words, environment: environment, output: log)
       }
-      let plugin = programs.appending("libnbdkit-quartet-plugin.so").string
-      servers.append(
-        (
-          legs.count == 1 ? "one leg" : "two legs",
-          try NBDServer([plugin, "pool=\(pool)"], environment: environment, directory: scene.directory)
-        ))
+      let server = try NBDServer(
+        [plugin, "pool=\(pool)"], environment: environment, directory: scene.directory)
+      servers.append((name, server))
     }
     defer { for (_, server) in servers { server.end() } }
     for workload in Workload.all {
