@@ -104,7 +104,8 @@ import Testing
     #expect(try staying.run(.write, at: 0, data: data).error == 0)
     for cut in [1, 27, 28, 29, 4096, 65536 + 27] {
       let leaving = try NBDClient(server.socket)
-      for number in 0..<8 { leaving.send(.write, at: (8 + number) << 16, data: data) }
+      // Answered: nbdkit 1.32 itself ends (connections.c, raw_send_socket) when several answers find the client gone.
+      for number in 0..<8 { #expect(try leaving.run(.write, at: (8 + number) << 16, data: data).error == 0) }
       leaving.send(.write, at: 0, data: [UInt8](repeating: 9, count: 65536), cut: cut)
     }
     #expect(try staying.run(.read, at: 0, count: 65536).data == data)
