@@ -30,6 +30,11 @@ struct LegLayout: Equatable {
     (blocks + DirtyBitmap.bitsInPage - 1) / DirtyBitmap.bitsInPage
   }
 
+  /// The fewest bytes that a leg with so many bytes of data has.
+  static func smallestLegSize(dataSize: Int) -> Int {
+    dataSize + pageCount(blocks: dataSize / block) * 4096 + tail
+  }
+
   /// The most bytes of data that a leg of this size can hold; zero or less when it is too small.
   static func largestDataSize(legSize: Int) -> Int {
     let room = (legSize & ~4095) - tail

@@ -12,10 +12,14 @@ import HostInterface
 /// those since which the bitmap has every change; a leg whose current generation is one of them is brought up to date
 /// by the bitmap, one with an older generation of the list as a whole. A leg whose generation is not in the list, and
 /// whose list has not ours, has diverged: split brain.
+///
+/// Behind the generations stands, at 328, which disk each of the eight legs is (u64 each): zero for the one that the
+/// mirror was made with, else the number that a disk got when it took the place of another.
 struct LegRecord: Equatable {
   static let magic = Array("QUARTETLEG\0\0".utf8)
   static let version: UInt32 = 1
   static let generationLimit = 32
+  private static let legIDs = 72 + 8 * generationLimit
 
   var mirrorID: [UInt8]
   var layout: LegLayout
@@ -66,7 +70,8 @@ struct LegRecord: Equatable {
     else { return nil }
     history = GenerationHistory(
       generations: (0..<count).map { bytes.get(at: 72 + 8 * $0) }, covered: Int(bytes[64]),
-      behind: bytes.get(at: 60))
+      behind: bytes.get(at: 60),
+      legIDs: (0..<GenerationHistory.legLimit).map { bytes.get(at: Self.legIDs + 8 * $0) })
   }
 
   func encoded() -> BlockBuffer {
@@ -86,6 +91,7 @@ struct LegRecord: Equatable {
     bytes[64] = UInt8(history.covered)
     bytes[65] = UInt8(history.generations.count)
     for (place, generation) in history.generations.enumerated() { bytes.put(generation, at: 72 + 8 * place) }
+    for (place, id) in history.legIDs.enumerated() { bytes.put(id, at: Self.legIDs + 8 * place) }
     bytes.put(Checksum.crc32c(bytes, 0..<512, without: 508), at: 508)
     return buffer
   }
@@ -99,6 +105,10 @@ struct GenerationHistory: Equatable {
   var covered: Int
   /// Legs that are known not to have the current one, as bits.
   var behind: UInt32
+  /// Which disk each leg is.
+  var legIDs = [UInt64](repeating: 0, count: legLimit)
+
+  static let legLimit = 8
 
   var current: UInt64 { generations[0] }
 
@@ -122,6 +132,9 @@ struct GenerationHistory: Equatable {
     }
     return other.generations.contains(current) ? .ahead : .diverged
   }
+
+  /// Whether a leg is on the disk that it should be on by this history, and not on one that was replaced.
+  func isCurrent(_ record: LegRecord) -> Bool { record.history.legIDs[record.index] == legIDs[record.index] }
 
   /// Starts a generation, which the legs that are behind from now on will not have.
   mutating func begin(_ generation: UInt64) {

@@ -22,6 +22,9 @@ extension Mirror {
       do {
         let found = records.compactMap { $0 }
         let assembly = try MirrorAssembly(found, names: devices.map(\.name), options: options)
+        if let place = assembly.needs.firstIndex(of: .replaced) {
+          throw MirrorAssembly.replaced(devices[place].name)
+        }
         load(devices, found, assembly, clock, options, random, completion)
       } catch {
         completion(.failure(error as? Failure ?? Failure(.invalid, "mirror", "\(error)")))
@@ -232,6 +235,9 @@ extension Mirror {
     else {
       throw Failure(.refused, device.name, "it is a leg of another mirror")
     }
+    guard history.isCurrent(record) || options.defects.contains(.forgottenReplacement) else {
+      throw MirrorAssembly.replaced(device.name)
+    }
     if let leg = legs[record.index], leg.isConnected {
       throw Failure(.inUse, device.name, "leg \(record.index) is connected already, as \(leg.device.name)")
     }
@@ -248,8 +254,7 @@ extension Mirror {
     }
   }
 
-  private func add(_ leg: MirrorLeg, _ need: MirrorAssembly.Need, _ completion: @escaping (Failure?) -> Void)
-  {
+  func add(_ leg: MirrorLeg, _ need: MirrorAssembly.Need, _ completion: @escaping (Failure?) -> Void) {
     pass = nil
     if need == .everything { bitmap.set(0..<bitmap.blockCount, to: true) }
     legs[leg.index] = leg

@@ -57,6 +57,8 @@ package final class Mirror: BlockDevice {
   private var control: [(@escaping () -> Void) -> Void] = []
   private var isControlBusy = false
 
+  /// Whether a disk is on its way into the place of a leg: see Mirror+Replacing.
+  var isReplacing = false
   var pass: ResyncPass?
   /// The next look for legs that stall, while something is in flight.
   private var sweep: ScheduledCall?
@@ -132,9 +134,9 @@ package final class Mirror: BlockDevice {
 
   /// How many bytes some leg may lack.
   package var outOfSync: Int { bitmap.count * LegLayout.block }
-  /// Whether a leg was lost and the others do not all know it yet: to go on with one of them alone may then be a split
-  /// brain.
-  package var isLosingLeg: Bool { isTransition }
+  /// Whether a leg was lost or is replaced and the others do not all know it yet: to go on with one of them alone may
+  /// then be a split brain.
+  package var isLosingLeg: Bool { isTransition || isReplacing }
   /// Whether every leg is up to date.
   package var isInSync: Bool { upToDate.count == legs.count && !isTransition }
 

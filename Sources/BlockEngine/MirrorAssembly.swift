@@ -7,6 +7,8 @@ struct MirrorAssembly {
     /// What the bitmap and the activity log name.
     case changes
     case everything
+    /// It is not to be used: another disk has taken its place.
+    case replaced
   }
 
   /// The place, among the legs that were given, of the one that counts.
@@ -28,6 +30,8 @@ struct MirrorAssembly {
     for (place, record) in records.enumerated() {
       switch count.history.relation(of: record.history) {
       case _ where place == reference: needs.append(.nothing)
+      case _ where !count.history.isCurrent(record) && !options.defects.contains(.forgottenReplacement):
+        needs.append(.replaced)
       case .same where !record.isInconsistent && !isAfterCrash: needs.append(.nothing)
       case .same, .behind: needs.append(.changes)
       case .longBehind: needs.append(.everything)
@@ -36,6 +40,13 @@ struct MirrorAssembly {
     }
     self.needs = needs
     self.isAfterCrash = isAfterCrash
+  }
+
+  /// What is wrong with a disk that was replaced.
+  static func replaced(_ name: String) -> Failure {
+    Failure(
+      .refused, name, "another disk has taken its place in the mirror",
+      remedy: "name that one, or let this one replace it")
   }
 
   private static func check(_ records: [LegRecord], _ names: [String], _ options: MirrorOptions) throws {

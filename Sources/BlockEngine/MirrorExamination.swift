@@ -38,35 +38,7 @@ extension Mirror {
   ) {
     var records = [LegRecord?](repeating: nil, count: devices.count)
     var problems = [Failure?](repeating: nil, count: devices.count)
-    let read = Completion { _ in
-      let places = devices.indices.filter { records[$0] != nil }
-      let found = places.compactMap { records[$0] }
-      guard let first = found.first else {
-        return completion(.failure(problems.compactMap { $0 }.first ?? nothing))
-      }
-      let names = places.map { devices[$0].name }
-      var missingAllowed = options
-      missingAllowed.allowsMissingLegs = true
-      do {
-        let assembly = try MirrorAssembly(found, names: names, options: missingAllowed)
-        let refusal: Failure?
-        do {
-          _ = try MirrorAssembly(found, names: names, options: options)
-          refusal = nil
-        } catch { refusal = error as? Failure }
-        readBitmap(devices[places[assembly.reference]], found[assembly.reference], clock, options) { count in
-          completion(
-            .success(
-              MirrorExamination(
-                first, records, problems, found, places, assembly, refusal: refusal, outOfSync: count)))
-        }
-      } catch {
-        completion(
-          .success(
-            MirrorExamination(
-              first, records, problems, found, places, nil, refusal: error as? Failure, outOfSync: 0)))
-      }
-    }
+    let read = Completion { _ in judge(devices, records, problems, clock, options, completion) }
     for (place, device) in devices.enumerated() {
       let end = read.expect()
       clock.limited(options.stallLimit, device.name) {
@@ -78,6 +50,48 @@ extension Mirror {
       }
     }
     read.seal()
+  }
+
+  /// Decides what the legs are to each other; a disk that was replaced is left out then.
+  private static func judge(
+    _ devices: [any BlockDevice], _ records: [LegRecord?], _ problems: [Failure?], _ clock: any EngineClock,
+    _ options: MirrorOptions, _ completion: @escaping (Result<MirrorExamination, Failure>) -> Void
+  ) {
+    let places = devices.indices.filter { records[$0] != nil }
+    let found = places.compactMap { records[$0] }
+    guard let first = found.first else {
+      return completion(.failure(problems.compactMap { $0 }.first ?? nothing))
+    }
+    let names = places.map { devices[$0].name }
+    var missingAllowed = options
+    missingAllowed.allowsMissingLegs = true
+    do {
+      let assembly = try MirrorAssembly(found, names: names, options: missingAllowed)
+      let replaced = zip(places, assembly.needs).filter { $0.1 == .replaced }.map(\.0)
+      if !replaced.isEmpty {
+        var (records, problems) = (records, problems)
+        for place in replaced {
+          (records[place], problems[place]) = (nil, MirrorAssembly.replaced(devices[place].name))
+        }
+        return judge(devices, records, problems, clock, options, completion)
+      }
+      let refusal: Failure?
+      do {
+        _ = try MirrorAssembly(found, names: names, options: options)
+        refusal = nil
+      } catch { refusal = error as? Failure }
+      readBitmap(devices[places[assembly.reference]], found[assembly.reference], clock, options) { count in
+        completion(
+          .success(
+            MirrorExamination(
+              first, records, problems, found, places, assembly, refusal: refusal, outOfSync: count)))
+      }
+    } catch {
+      completion(
+        .success(
+          MirrorExamination(
+            first, records, problems, found, places, nil, refusal: error as? Failure, outOfSync: 0)))
+    }
   }
 
   private static var nothing: Failure { Failure(.invalid, "mirror", "no leg is named") }
@@ -112,7 +126,7 @@ extension MirrorExamination {
       switch assembly?.needs[place] {
       case .nothing?: status[record.index] = .upToDate
       case .changes?, .everything?: status[record.index] = .outdated
-      case nil: status[record.index] = .diverged
+      case .replaced?, nil: status[record.index] = .diverged
       }
     }
     legStatus = status

@@ -38,6 +38,12 @@ package struct MirrorDefects: OptionSet {
   package static let forgetfulLog = MirrorDefects(rawValue: 64)
   /// A leg that is being brought up to date is asked for holes.
   package static let holesOfAnyLeg = MirrorDefects(rawValue: 32)
+  /// A disk that replaces another is read before it has everything.
+  package static let unsyncedReplacement = MirrorDefects(rawValue: 128)
+  /// When a disk replaces another, it is not marked that it lacks everything.
+  package static let unmarkedReplacement = MirrorDefects(rawValue: 256)
+  /// A disk that was replaced is taken for the leg that it was.
+  package static let forgottenReplacement = MirrorDefects(rawValue: 512)
 }
 
 /// How a leg of a mirror does.

@@ -30,31 +30,39 @@ package final class MirrorSimulation {
     package var faults = 0
     /// How often a leg became up to date.
     package var resyncs = 0
+    /// How often another disk took the place of a leg.
+    package var replacements = 0
 
     /// Nothing found yet.
     package init() {}
   }
 
-  private let settings: Settings
-  private var random: SeededRandom
-  private let clock = SimulatedClock()
-  private let disks: [SimulatedDisk]
-  private var connections: [SimulatedConnection] = []
-  private var mirror: Mirror?
+  let settings: Settings
+  var random: SeededRandom
+  let clock = SimulatedClock()
+  var disks: [SimulatedDisk]
+  /// The new disk of each leg whose replacement was begun, and may be done: nobody has seen its end.
+  var replacing: [SimulatedDisk?]
+  /// Whether the replacement of a leg is under way.
+  var isReplacing = false
+  /// Disks that were replaced.
+  var retired: [SimulatedDisk] = []
+  var connections: [SimulatedConnection] = []
+  var mirror: Mirror?
   private var model: SectorModel
-  private let sectorCount: Int
-  private var outcome = Outcome()
+  let sectorCount: Int
+  var outcome = Outcome()
   private var writes = 0
   private var outstanding = 0
   /// Counts crashes: what an earlier mirror answers is not heard.
-  private var life = 0
+  var life = 0
   /// Whether a leg may have lost its cache, so that a kill may lose what was not flushed.
   private var cachesLost = false
-  private var options = MirrorOptions()
+  var options = MirrorOptions()
   /// A disk that makes nothing durable when it is flushed.
   ///
   /// Nobody can keep its promises for it when it loses power, so it does not; everything else may happen to it.
-  private var liar: Int?
+  var liar: Int?
   private static let logExtent = 16 << 10
 
   private init(_ settings: Settings) {
@@ -66,6 +74,7 @@ package final class MirrorSimulation {
     model = SectorModel(sectors: sectorCount)
     let clock = self.clock
     var seeds = random
+    replacing = Array(repeating: nil, count: legs)
     disks = (0..<legs).map {
       SimulatedDisk("leg\($0)", size: blocks * 4096 + 5 * 4096, clock: clock, seed: seeds.next())
     }
@@ -88,7 +97,7 @@ package final class MirrorSimulation {
     return simulation.outcome
   }
 
-  private func complain(_ problem: String) {
+  func complain(_ problem: String) {
     guard outcome.problem == nil else { return }
     outcome.problem =
       "seed \(settings.seed), after \(outcome.operations) requests, \(outcome.crashes) crashes: \(problem)"
@@ -215,6 +224,8 @@ package final class MirrorSimulation {
     guard let mirror else { return }
     let status = mirror.legStatus
     let leg = Int.random(in: 0..<disks.count, using: &random)
+    if random.oneIn(5) { return replace(leg) }
+    if random.oneIn(20) { attachRetired() }
     switch status[leg] {
     case .missing, .dropped, .outdated, .diverged: revive(leg)
     case .upToDate where status.count { $0 == .upToDate } < 2 && !random.oneIn(20): return
@@ -235,13 +246,15 @@ package final class MirrorSimulation {
 
   private func revive(_ leg: Int) {
     guard let mirror else { return }
+    if replacing[leg] != nil, random.oneIn(2) { return replace(leg) }
     connections[leg].isBroken = true
     if random.oneIn(2) { losePower(leg) } else { disks[leg].recover() }
     let connection = SimulatedConnection(disks[leg], clock: clock)
     connections[leg] = connection
     mirror.attach(connection) { [self] failure in
       // It may be hurt again meanwhile; what must not be is that it is taken for a leg that diverged, or for none.
-      if let failure, !connection.isBroken, [.notFound, .garbled, .refused].contains(failure.code),
+      if let failure, !connection.isBroken, replacing[leg] == nil,
+        [.notFound, .garbled, .refused].contains(failure.code),
         disks[leg].condition == .well
       {
         complain("leg \(leg) is not taken back: \(failure)")
@@ -249,7 +262,7 @@ package final class MirrorSimulation {
     }
   }
 
-  private func losePower(_ leg: Int) {
+  func losePower(_ leg: Int) {
     if leg == liar { return disks[leg].recover() }
     cachesLost = true
     disks[leg].losePower()
@@ -259,6 +272,7 @@ package final class MirrorSimulation {
     outcome.crashes += 1
     life += 1
     outstanding = 0
+    isReplacing = false
     let status = mirror?.legStatus ?? []
     let isLosingLeg = mirror?.isLosingLeg ?? false
     mirror = nil
@@ -266,7 +280,9 @@ package final class MirrorSimulation {
     let keepsCaches =
       isKill && !cachesLost && status.allSatisfy { $0 == .upToDate }
       && disks.allSatisfy { $0.condition == .well }
-    for (leg, disk) in disks.enumerated() {
+    for (leg, disk) in Array(disks.enumerated())
+      + replacing.enumerated().compactMap({ leg, disk in disk.map { (leg, $0) } })
+    {
       if isKill, disk.condition == .well || leg == liar { disk.loseUser() } else { disk.losePower() }
     }
     clock.cancelAll()
@@ -278,14 +294,17 @@ package final class MirrorSimulation {
     if random.oneIn(3), let kept = current.randomElement(using: &random), !isLosingLeg {
       chosen = whole.filter { $0 == kept || random.oneIn(2) }
     }
+    if random.oneIn(3), chosen.count == whole.count { openRetired(current: current) }
     open(chosen.shuffled(using: &random))
     check(keepsCaches: keepsCaches)
   }
 
   private func open(_ legs: [Int]) {
-    options.allowsMissingLegs = legs.count < disks.count
+    let usable = legs.filter { isUsable($0, among: legs) }
+    // With two legs the one that is there knows that the other one was replaced.
+    options.allowsMissingLegs = legs.count < disks.count || disks.count > 2 && usable.count < legs.count
     var opened: Result<Mirror, Failure>?
-    Mirror.open(on: legs.map { connections[$0] }, clock: clock, options: options, random: number) {
+    Mirror.open(on: usable.map { connections[$0] }, clock: clock, options: options, random: number) {
       opened = $0
     }
     _ = clock.run { opened != nil }
@@ -348,7 +367,7 @@ package final class MirrorSimulation {
       if mirror.isInSync, outstanding == 0 { return true }
       if !mirror.legStatus.contains(.upToDate) { return false }
       for (leg, status) in mirror.legStatus.enumerated() where status == .dropped || status == .missing {
-        revive(leg)
+        if replacing[leg] == nil { revive(leg) } else { replace(leg) }
       }
     }
     return true

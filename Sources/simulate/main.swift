@@ -17,11 +17,12 @@ for seed in first..<first + count {
   sum.crashes += outcome.crashes
   sum.faults += outcome.faults
   sum.resyncs += outcome.resyncs
+  sum.replacements += outcome.replacements
   guard let problem = outcome.problem else { continue }
   print(problem)
   print("run it again: make simulate SEED=\(seed) COUNT=1")
   exit(1)
 }
 print(
-  "\(sum.operations) requests over \(count) seeds from \(first) on, with \(sum.crashes) crashes, \(sum.faults) hurt legs "
-    + "and \(sum.resyncs) resyncs: nothing that was acknowledged is lost")
+  "\(sum.operations) requests over \(count) seeds from \(first) on, with \(sum.crashes) crashes, \(sum.faults) hurt legs, "
+    + "\(sum.replacements) replaced and \(sum.resyncs) resyncs: nothing that was acknowledged is lost")
