@@ -43,6 +43,13 @@ package struct EmbeddedPools: Sendable {
     return description
   }
 
+  /// Writes into a pool's description, as it is now, that another leg is in the place of one.
+  package func record(_ new: LegAddress, inPlaceOf former: LegAddress, in name: PoolName) throws {
+    var description = try existing(name)
+    description.legs = description.legs.map { $0 == former ? new : $0 }
+    try places.write(description, on: host)
+  }
+
   /// How long the process that serves a pool may take to answer.
   private static let answerLimit = Duration.seconds(60)
 
@@ -104,6 +111,7 @@ package struct EmbeddedPools: Sendable {
     var opening = OpenPool.Options()
     opening.allowsMissingLegs = options.allowsMissingLegs
     opening.onEvent = options.onEvent
+    opening.recordLeg = { try record($1, inPlaceOf: $0, in: description.name) }
     if case .attachLeg(let leg, discard: true) = request { opening.discarding.insert(try LegAddress(leg)) }
     let open = try OpenPool.open(description, on: loop, options: opening)
     do {
@@ -131,8 +139,10 @@ package struct EmbeddedPools: Sendable {
   ) throws {
     var isBusy: () -> Bool = { false }
     if case .begun = answer { isBusy = { open.job?.isRunning == true } }
-    if case .attachLeg = request, let mirror = open.mirror {
-      isBusy = { mirror.resyncLeft != nil || mirror.legStatus.contains(.syncing) }
+    switch request {
+    case .attachLeg, .replaceLeg:
+      isBusy = { open.mirror.map { $0.resyncLeft != nil || $0.legStatus.contains(.syncing) } ?? false }
+    default: break
     }
     while isBusy() {
       let before = open.loop.now

@@ -16,11 +16,7 @@ extension OpenPool {
     if mirror.legReports.contains(where: { $0.device == text && [.upToDate, .syncing].contains($0.status) }) {
       return completion(.done(changed: false))
     }
-    if case .nbd(let uri) = address { return attach(uri, to: mirror, discard: discard, completion) }
-    // The device that the leg was before holds its lock until what it had in flight is over.
-    let isReleased = mirror.release(deviceNamed: text)
-    open(address, until: isReleased ? loop.now + .seconds(description.stallSeconds ?? 10) : loop.now) {
-      result in
+    openAnew(address, for: mirror) { result in
       switch result {
       case .failure(let failure): completion(.failed(failure))
       case .success(let device):
@@ -29,6 +25,18 @@ extension OpenPool {
         }
       }
     }
+  }
+
+  /// Opens what is at an address, once nothing is in flight any more for an earlier device that was dropped.
+  func openAnew(
+    _ address: LegAddress, for mirror: Mirror,
+    _ completion: @escaping (Result<any BlockDevice, Failure>) -> Void
+  ) {
+    if case .nbd(let uri) = address { return connectAnew(uri, for: mirror, completion) }
+    // The device that the leg was before holds its lock until what it had in flight is over.
+    let isReleased = mirror.release(deviceNamed: address.description)
+    open(
+      address, until: isReleased ? loop.now + .seconds(description.stallSeconds ?? 10) : loop.now, completion)
   }
 
   private func open(
@@ -44,23 +52,14 @@ extension OpenPool {
     }
   }
 
-  /// Connects a leg anew, once its server does nothing any more for an earlier connection.
-  private func attach(
-    _ uri: String, to mirror: Mirror, discard: Bool, _ completion: @escaping (PoolAnswer) -> Void
+  private func connectAnew(
+    _ uri: String, for mirror: Mirror, _ completion: @escaping (Result<any BlockDevice, Failure>) -> Void
   ) {
     let options = NBDLegOptions(stallLimit: Self.stallLimit(description))
     func connect(_ failure: Failure?) {
-      if let failure { return completion(.failed(failure)) }
+      if let failure { return completion(.failure(failure)) }
       _ = mirror.release(deviceNamed: uri)
-      NBDLeg.connect(uri, on: loop, options: options) { result in
-        switch result {
-        case .failure(let failure): completion(.failed(failure))
-        case .success(let leg):
-          mirror.attach(leg, discard: discard) { failure in
-            completion(failure.map(PoolAnswer.failed) ?? .done(changed: true))
-          }
-        }
-      }
+      NBDLeg.connect(uri, on: loop, options: options) { completion($0.map { $0 as any BlockDevice }) }
     }
     guard let former = mirror.droppedDevice(named: uri) as? NBDLeg else { return connect(nil) }
     former.end(atMost: options.connectLimit, connect)
@@ -80,7 +79,7 @@ extension OpenPool {
     }
   }
 
-  private func known(_ text: String) throws -> LegAddress {
+  func known(_ text: String) throws -> LegAddress {
     let address = try LegAddress(text)
     guard description.legs.contains(address) else {
       throw Failure(

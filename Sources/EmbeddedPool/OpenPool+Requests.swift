@@ -63,6 +63,7 @@ extension OpenPool {
     case .verify: try verify(completion)
     case .attachLeg(let address, let discard): try attachLeg(address, discard: discard, completion)
     case .detachLeg(let address): try detachLeg(address, completion)
+    case .replaceLeg(let old, let new, let wipe): try replaceLeg(old, by: new, wipe: wipe, completion)
     case .setResyncRate(let rate):
       if let rate, rate <= 0 { throw Failure(.invalid, "resync rate", "must be positive, not \(rate)") }
       guard let mirror else { throw noMirror }

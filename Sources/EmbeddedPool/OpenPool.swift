@@ -14,6 +14,8 @@ package final class OpenPool {
     package var allowsMissingLegs = false
     /// Legs whose diverged data are given up.
     package var discarding: Set<LegAddress> = []
+    /// Writes into the pool's description that another leg is in the place of one, whole or not at all.
+    package var recordLeg: (_ former: LegAddress, _ new: LegAddress) throws -> Void = { _, _ in }
     /// Told what happens, in words.
     package var onEvent: (String) -> Void = { _ in }
 
@@ -34,13 +36,23 @@ package final class OpenPool {
   var job: PoolReport.Job?
   /// Where each leg is, by its index in the mirror; nil for one that is not connected.
   private let problems: [LegAddress: Failure]
+  private let recordLeg: (LegAddress, LegAddress) throws -> Void
 
   private init(
     _ description: PoolDescription, _ pool: ExtentPool, _ mirror: Mirror?, on loop: AIOLoop,
-    events: EventLog, problems: [LegAddress: Failure]
+    events: EventLog, problems: [LegAddress: Failure],
+    recordLeg: @escaping (LegAddress, LegAddress) throws -> Void
   ) {
     (self.description, self.pool, self.mirror, self.loop) = (description, pool, mirror, loop)
     (self.events, self.problems) = (events, problems)
+    self.recordLeg = recordLeg
+  }
+
+  /// Names another leg in the place of one from now on, in the pool's file first.
+  func exchangeInDescription(_ former: LegAddress, _ new: LegAddress) throws {
+    guard former != new else { return }
+    try recordLeg(former, new)
+    description.legs = description.legs.map { $0 == former ? new : $0 }
   }
 
   /// Opens a pool for use; legs that are not up to date are brought up to date in the background.
@@ -71,7 +83,8 @@ package final class OpenPool {
     }
     switch opened {
     case .success(let pool):
-      return OpenPool(description, pool, mirror, on: loop, events: events, problems: problems)
+      return OpenPool(
+        description, pool, mirror, on: loop, events: events, problems: problems, recordLeg: options.recordLeg)
     case .failure(let failure):
       if let mirror { _ = try loop.finish("pool", limit: limit) { mirror.close($0) } as Failure? }
       throw failure

@@ -84,7 +84,7 @@ package struct PoolCreation: Sendable {
     if let size, size > 1 << 60 { throw Failure(.invalid, "pool \(name)", "cannot have legs over 1 EiB") }
   }
 
-  private func look(at leg: LegAddress, on host: any Host, _ proposal: inout Proposal) async throws {
+  func look(at leg: LegAddress, on host: any Host, _ proposal: inout Proposal) async throws {
     guard case .path(let path) = leg else {
       proposal.isBlank = false
       return

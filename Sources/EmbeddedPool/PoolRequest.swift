@@ -33,6 +33,8 @@ package enum PoolRequest: Codable, Sendable, Hashable {
   case attachLeg(address: String, discard: Bool)
   /// Goes on without a leg.
   case detachLeg(address: String)
+  /// Puts another disk in the place of a leg; `wipe` loses what may be in use on it.
+  case replaceLeg(old: String, new: String, wipe: Bool)
   /// Sets how many bytes a second a resync copies at most, until the pool is opened again; nil for no limit.
   case setResyncRate(bytes: Int?)
 }

@@ -16,6 +16,7 @@ final class DescribedPool {
     try pools.places.makeDirectory(path.removingLastComponent(), on: pools.host)
     var options = OpenPool.Options()
     options.allowsMissingLegs = allowsMissingLegs
+    options.recordLeg = { try pools.record($1, inPlaceOf: $0, in: name) }
     options.onEvent = { line in
       _ = try? FileDescriptor.standardError.writeAll("quartet: pool \(name): \(line)\n".utf8)
     }

@@ -47,14 +47,20 @@ extension VolumeChangeOptions {
       print(common, [change], removes: removes)
       return true
     }
+    let (changed, _) = try await common.embedded.perform(
+      request, on: description, options: embeddedOptions(pool))
+    PoolProgress.end()
+    print(common, changed ? [change] : [], removes: removes)
+    return true
+  }
+
+  /// How requests to an embedded pool are made.
+  func embeddedOptions(_ pool: PoolName) -> EmbeddedPools.Options {
     var options = EmbeddedPools.Options()
     options.allowsMissingLegs = missingLegs
     options.onEvent = { Report.message("quartet: pool \(pool): \($0)") }
     options.progress = PoolProgress.show
-    let (changed, _) = try await common.embedded.perform(request, on: description, options: options)
-    PoolProgress.end()
-    print(common, changed ? [change] : [], removes: removes)
-    return true
+    return options
   }
 
   /// Prints changes of an embedded pool.

@@ -20,13 +20,15 @@ struct PoolCommand: ParsableCommand {
         A leg has failed and works again:
           quartet pool attach-leg demo /mnt/b.img
           quartet pool status demo --watch
+        A disk has died, and a new one is there:
+          quartet pool replace-leg demo /mnt/b.img /dev/sdc
       """,
     subcommands: [
       List.self, Map.self, Filter.self, PoolCreateCommand.self, Extend.self, Reduce.self, Remove.self,
       Activate.self,
       Deactivate.self, CreateVolume.self, SnapshotVolume.self, ExtendVolume.self, ReduceVolume.self,
       RenameVolume.self, RemoveVolume.self, VolumeStatusCommand.self, Serve.self, Stop.self, AttachLeg.self,
-      DetachLeg.self, Verify.self, MoveSegment.self, SetOptions.self,
+      DetachLeg.self, ReplaceLegCommand.self, Verify.self, MoveSegment.self, SetOptions.self,
     ])
 
   /// What LVM has.
