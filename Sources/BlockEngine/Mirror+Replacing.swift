@@ -16,10 +16,12 @@ extension Mirror {
   ///   - index: Whose place it takes.
   ///   - device: The disk; what stands on it is lost.
   ///   - overwrite: Whether it may be a leg of some mirror.
+  ///   - name: Called when the disk is a leg, and before it gets anything: whoever opens the mirror next has to know
+  ///     where the leg is.
   ///   - completion: Called with nil when it gets every new write.
   package func replaceLeg(
     _ index: Int, by device: any BlockDevice, overwrite: Bool = false,
-    _ completion: @escaping (Failure?) -> Void
+    name: @escaping () throws -> Void = {}, _ completion: @escaping (Failure?) -> Void
   ) {
     if let refusal = failure ?? refusal(of: device, as: index) { return completion(refusal) }
     isReplacing = true
@@ -41,7 +43,10 @@ extension Mirror {
       if let failure { return completion(failure) }
       if let found {
         let isOurs = found.mirrorID == identity.mirrorID && found.index == index
-        if isOurs, history.isCurrent(found) { return attach(device, discard: overwrite, completion) }
+        if isOurs, history.isCurrent(found) {
+          if let failure = refusal(by: name) { return completion(failure) }
+          return attach(device, discard: overwrite, completion)
+        }
         guard overwrite else {
           return completion(
             Failure(
@@ -51,9 +56,16 @@ extension Mirror {
       }
       prepare(device) { [self] failure in
         if let failure { return completion(failure) }
-        exchange(index, device, completion)
+        exchange(index, device, name, completion)
       }
     }
+  }
+
+  private func refusal(by name: () throws -> Void) -> Failure? {
+    do {
+      try name()
+      return nil
+    } catch { return error as? Failure ?? Failure(.invalid, self.name, "\(error)") }
   }
 
   private func refusal(of device: any BlockDevice, as index: Int) -> Failure? {
@@ -98,7 +110,8 @@ extension Mirror {
   }
 
   private func exchange(
-    _ index: Int, _ device: any BlockDevice, _ completion: @escaping (Failure?) -> Void
+    _ index: Int, _ device: any BlockDevice, _ name: @escaping () throws -> Void,
+    _ completion: @escaping (Failure?) -> Void
   ) {
     guard upToDate.contains(where: { $0.index != index }) else {
       return completion(failure ?? noOther(device.name))
@@ -110,9 +123,9 @@ extension Mirror {
       // Somebody may have attached the former one meanwhile.
       if failure == nil, legs[index]?.isConnected == true {
         done()
-        return exchange(index, device, completion)
+        return exchange(index, device, name, completion)
       }
-      introduce(index, device) { failure in
+      introduce(index, device, name) { failure in
         done()
         completion(failure)
       }
@@ -121,7 +134,8 @@ extension Mirror {
 
   /// Lets the other legs know, durably, that the disk is another one and lacks everything, and makes it a leg.
   private func introduce(
-    _ index: Int, _ device: any BlockDevice, _ completion: @escaping (Failure?) -> Void
+    _ index: Int, _ device: any BlockDevice, _ name: @escaping () throws -> Void,
+    _ completion: @escaping (Failure?) -> Void
   ) {
     if let failure { return completion(failure) }
     pass = nil
@@ -143,7 +157,7 @@ extension Mirror {
         (record.isInUse, record.isInconsistent) = (true, !isRead)
         let leg = MirrorLeg(device, record, isRead ? .upToDate : .syncTarget)
         writeNew(leg) { [self] failure in
-          if let failure = failure ?? self.failure {
+          if let failure = failure ?? self.failure ?? refusal(by: name) {
             startResync()
             return completion(failure)
           }

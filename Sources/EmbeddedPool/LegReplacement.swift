@@ -1,4 +1,3 @@
-import BlockEngine
 import HostInterface
 import LinuxBlockDevices
 import ReplicatedVolume
@@ -41,16 +40,13 @@ package struct LegReplacement: Sendable {
         .inUse, "leg \(new)", "is another leg of pool \(name)", remedy: "name a disk that is not in use")
     }
     let legs = try await pools.report(description).legs
-    func isThere(_ status: LegStatus...) -> Bool {
-      legs.contains { $0.address == new.description && status.contains($0.status) }
+    let isThere = legs.contains {
+      $0.address == new.description && [.upToDate, .syncing, .outdated].contains($0.status)
     }
-    if former == new, isThere(.upToDate, .syncing, .outdated) { return proposal }
-    // One that is connected already was looked at by the run that did not see the end of it.
-    if !isThere(.upToDate, .syncing) {
-      var look = PoolCreation(name: name, legs: [new])
-      (look.size, look.wipe) = (size, wipe)
-      try await look.look(at: new, on: pools.host, &proposal)
-    }
+    if former == new, isThere { return proposal }
+    var look = PoolCreation(name: name, legs: [new])
+    (look.size, look.wipe) = (size, wipe)
+    try await look.look(at: new, on: pools.host, &proposal)
     proposal.actions.append("replace leg \(former) of pool \(name) by \(new), and copy everything to it")
     proposal.actions.append("write \(pools.places.description(of: name))")
     return proposal

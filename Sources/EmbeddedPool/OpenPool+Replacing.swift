@@ -6,7 +6,7 @@ import ReplicatedVolume
 
 /// Another disk in the place of a leg.
 extension OpenPool {
-  /// Makes a disk a leg, and then writes that into the pool's description.
+  /// Makes a disk a leg, writes that into the pool's description, and only then begins to copy.
   ///
   /// Whatever ends it in between, the pool opens by the old description without the former disk, and the same request
   /// goes on where this one ended.
@@ -28,17 +28,16 @@ extension OpenPool {
       throw Failure(
         .inUse, "leg \(new)", "is another leg of pool \(name)", remedy: "name a disk that is not in use")
     }
-    // An earlier request has seen to it, but not to the description.
-    if isConnected { return completion(record(former, address)) }
     openAnew(address, for: mirror) { [self] result in
       do {
         let device = try result.get()
         let index = try index(of: former, in: mirror)
         refusePool(on: device, unless: wipe) { [self] failure in
           if let failure { return completion(.failed(failure)) }
-          mirror.replaceLeg(index, by: device, overwrite: wipe) { [self] failure in
-            completion(failure.map { .failed(advised($0)) } ?? record(former, address))
-          }
+          mirror.replaceLeg(
+            index, by: device, overwrite: wipe,
+            name: { [self] in try exchangeInDescription(former, address) },
+            { [self] failure in completion(failure.map { .failed(advised($0)) } ?? .done(changed: true)) })
         }
       } catch {
         completion(.failed(error as? Failure ?? Failure(.invalid, "leg \(new)", "\(error)")))
@@ -50,17 +49,6 @@ extension OpenPool {
     var failure = failure
     if failure.code == .exists { failure.remedy = "say --wipe if that is not needed" }
     return failure
-  }
-
-  private func record(_ former: LegAddress, _ new: LegAddress) -> PoolAnswer {
-    do {
-      try exchangeInDescription(former, new)
-      return .done(changed: true)
-    } catch {
-      var failure = error as? Failure ?? Failure(.invalid, "pool \(name)", "\(error)")
-      failure.remedy = "\(new) is a leg already; run the same command again to write that down"
-      return .failed(failure)
-    }
   }
 
   /// The index in the mirror of a leg of the description, which need not be there.
