@@ -135,6 +135,25 @@ import Testing
     }
   }
 
+  /// A leg that has grown or shrunk has its metadata where nobody looks for them.
+  @Test(arguments: ["4M", "8188K", "8196K", "16M"]) func aLegOfAnotherSizeIsRefused(size: String) async throws
+  {
+    try await withPools { bench in
+      try await bench.makePool()
+      _ = try await bench.shell("truncate -s \(size) \(bench.legs[1])")
+      let before = try bench.legs.map { try bench.contents($0) }
+      let refused = try await bench.quartet("pool", "create-volume", "vg1/lun1", "--extents", "1")
+      #expect(refused.status == 1)
+      #expect(refused.errors.contains("\(bench.legs[1]): it is no leg of a mirror"), "\(refused.errors)")
+      #expect(try bench.legs.map { try bench.contents($0) } == before)
+      _ = try await bench.shell("truncate -s 16M \(bench.legs[1])")
+      let replaced = try await bench.quartet(
+        "pool", "replace-leg", "vg1", bench.legs[1], bench.legs[1], "--missing-legs", "--wipe")
+      #expect(replaced.status == 0, "\(replaced.errors)")
+      #expect(try await bench.quartet("pool", "verify", "vg1").output.contains("2 legs"))
+    }
+  }
+
   @Test func aLegInUseElsewhereIsRefused() async throws {
     try await withPools { bench in
       try await bench.makePool()

@@ -10,7 +10,8 @@ struct HelpTests {
       "chap": ["set", "clear"], "portal": ["list", "add", "remove"], "session": ["list", "close"],
       "pool": [
         "list", "map", "create", "remove", "create-volume", "extend-volume", "reduce-volume", "rename-volume",
-        "remove-volume", "serve", "stop", "attach-leg", "detach-leg", "replace-leg", "verify", "move-segment", "set",
+        "remove-volume", "serve", "stop", "attach-leg", "detach-leg", "replace-leg", "verify", "move-segment",
+        "set",
       ],
       "volume": ["status", "attach", "detach"],
     ].sorted { $0.key < $1.key }.flatMap { group, names in names.map { [group, $0] } }
