@@ -97,18 +97,22 @@ func truncateFile(_ path: FilePath, _ bytes: UInt64) -> Bool {
 func freePort() throws -> UInt16 {
   for _ in 0..<100 {
     let port = UInt16.random(in: 20000...31999)
-    let probe = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    defer { close(probe) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    let bound = withUnsafePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(probe, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-      }
-    }
-    if bound == 0 { return port }
+    if isFree(port) { return port }
   }
   throw Failure(.refused, "127.0.0.1", "no free port was found")
+}
+
+/// Whether nobody listens at this TCP port of 127.0.0.1.
+func isFree(_ port: UInt16) -> Bool {
+  let probe = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+  defer { close(probe) }
+  var address = sockaddr_in()
+  address.sin_family = sa_family_t(AF_INET)
+  address.sin_port = port.bigEndian
+  address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+  return withUnsafePointer(to: &address) { pointer in
+    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+      bind(probe, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+    }
+  } == 0
 }

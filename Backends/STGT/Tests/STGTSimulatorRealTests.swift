@@ -17,7 +17,12 @@ private final class RestartableTgtd {
       mkdtemp(&template) == nil
       ? "" : String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     try #require(!directory.isEmpty)
-    portal = "127.0.0.1:\(20000 + Int(getpid()) % 10000)"
+    // The requests name it and the two ports before it: none of those that the other tests' daemons are given.
+    let port = try #require(
+      stride(from: UInt16(10003), to: 20000, by: 10).shuffled().first {
+        isFree($0) && isFree($0 - 1) && isFree($0 - 2)
+      })
+    portal = "127.0.0.1:\(port)"
   }
 
   deinit {
