@@ -1,5 +1,6 @@
 #include <libaio.h>
 #include <linux/falloc.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/types.h>
 

@@ -1,4 +1,3 @@
-import CLibAIO
 import Glibc
 
 /// What a descriptor is ready for, by poll(2)'s names and numbers.
@@ -16,7 +15,7 @@ package struct PollEvents: OptionSet, Sendable {
   package static let hangUp = PollEvents(rawValue: POLLHUP)
 }
 
-/// A descriptor for which an ``AIOLoop`` waits together with its requests (IOCB_CMD_POLL, io_submit(2), Linux 4.18).
+/// A descriptor for which an ``AIOLoop`` waits together with its requests.
 ///
 /// The body is called again and again as long as the descriptor is ready for what is asked, as with poll(2).
 package final class DescriptorWatch {
@@ -25,12 +24,10 @@ package final class DescriptorWatch {
     didSet { if events != oldValue { update() } }
   }
 
+  let descriptor: Int32
   private weak var loop: AIOLoop?
-  private let descriptor: Int32
   /// Nil once it is cancelled.
   private var body: ((PollEvents) -> Void)?
-  /// The request that waits, if there is one.
-  private var request: AIOLoop.RequestID?
 
   init(_ loop: AIOLoop, _ descriptor: Int32, _ events: PollEvents, _ body: @escaping (PollEvents) -> Void) {
     self.loop = loop
@@ -49,28 +46,22 @@ package final class DescriptorWatch {
   }
 
   private func update() {
-    // The answer to a cancelled request comes soon, and begins the next one.
-    if let request {
-      loop?.cancel(request)
-      return
+    guard let loop else { return }
+    if body == nil || events.isEmpty { return loop.descriptors.remove(self) }
+    guard !loop.descriptors.set(self) else { return }
+    // A descriptor that cannot be waited for: that is told once, and whoever uses it sees why.
+    loop.schedule(after: .zero) { [self] in
+      let last = body
+      cancel()
+      last?(.error)
     }
-    guard let loop, body != nil, !events.isEmpty else { return }
-    let (descriptor, events) = (descriptor, events)
-    request = loop.submit({ io_prep_poll($0, descriptor, events.rawValue) }) { [self] answer in
-      request = nil
-      guard answer >= 0 else {
-        // A descriptor that cannot be waited for: that is told once, and whoever uses it sees why.
-        let last = body
-        body = nil
-        last?(.error)
-        return
-      }
-      // The kernel tells more than was asked for, as POLLRDNORM.
-      let found = PollEvents(rawValue: Int32(truncatingIfNeeded: answer))
-        .intersection([self.events, .error, .hangUp])
-      if !found.isEmpty { body?(found) }
-      if request == nil { update() }
-    }
+  }
+
+  /// Tells what the descriptor is ready for, if that is still asked.
+  func tell(_ found: PollEvents) {
+    // The kernel tells more than was asked for, as POLLRDNORM.
+    let found = found.intersection([events, .error, .hangUp])
+    if !events.isEmpty, !found.isEmpty { body?(found) }
   }
 }
 
@@ -78,9 +69,9 @@ extension AIOLoop {
   /// Waits for a descriptor together with the requests, until that is cancelled.
   ///
   /// - Parameters:
-  ///   - descriptor: A socket, pipe or eventfd, which stays open as long as it is watched.
+  ///   - descriptor: A socket, pipe or eventfd, which stays open as long as it is watched, and has one watch.
   ///   - events: What to wait for; ``PollEvents/error`` and ``PollEvents/hangUp`` are always told.
-  ///   - body: Called on the loop's thread with what the descriptor is ready for.
+  ///   - body: Called, as the answers to requests are, with what the descriptor is ready for.
   package func watch(
     _ descriptor: Int32, for events: PollEvents, _ body: @escaping (PollEvents) -> Void
   ) -> DescriptorWatch {

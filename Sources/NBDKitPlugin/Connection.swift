@@ -10,11 +10,11 @@ final class Connection: Sendable {
   /// In bytes.
   let size: Int
   let logicalBlockSize: Int
-  private let engine: EngineThread<ServedPool>
+  private let engine: SharedEngine<ServedPool>
   private let volume: Int
   private let buffers = RequestBuffers()
 
-  init(_ engine: EngineThread<ServedPool>, volume: Int, size: Int, logicalBlockSize: Int) {
+  init(_ engine: SharedEngine<ServedPool>, volume: Int, size: Int, logicalBlockSize: Int) {
     (self.engine, self.volume, self.size, self.logicalBlockSize) = (engine, volume, size, logicalBlockSize)
   }
 

@@ -10,7 +10,7 @@ final class Plugin: Sendable {
 
   private struct State: Sendable {
     var parameters = Parameters()
-    var engine: EngineThread<ServedPool>?
+    var engine: SharedEngine<ServedPool>?
   }
 
   private let state = Mutex(State())
@@ -34,7 +34,7 @@ final class Plugin: Sendable {
   func start() throws {
     let parameters = state.withLock { $0.parameters }
     if parameters.isInBackground { quartet_outlive_parent() }
-    let engine = try EngineThread { try ServedPool(parameters, on: $0) }
+    let engine = try SharedEngine { try ServedPool(parameters, on: $0) }
     state.withLock { $0.engine = engine }
     ServiceNotice.send("READY=1")
   }
@@ -65,7 +65,7 @@ final class Plugin: Sendable {
       engine, volume: opened.number, size: opened.size, logicalBlockSize: opened.logicalBlockSize)
   }
 
-  private func running() throws -> EngineThread<ServedPool> {
+  private func running() throws -> SharedEngine<ServedPool> {
     guard let engine = state.withLock({ $0.engine }) else {
       throw Failure(.unavailable, "pool", "it is not open")
     }

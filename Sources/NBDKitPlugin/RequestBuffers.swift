@@ -1,5 +1,5 @@
 import BlockEngine
-import Synchronization
+import LinuxBlockDevices
 
 /// The memory of a request.
 ///
@@ -19,7 +19,7 @@ final class RequestBuffer: @unchecked Sendable {
 /// What a device may still be busy with, since a mirror has given it up, is not lent: a late read would come into
 /// another request's data.
 final class RequestBuffers: Sendable {
-  private let kept = Mutex<[RequestBuffer]>([])
+  private let kept = Guarded<[RequestBuffer]>([])
   /// As many requests as nbdkit has at a time (nbdkit(1), --threads), and as long as clients make them.
   private static let most = 16
   private static let longest = 1 << 20

@@ -13,7 +13,7 @@ import Testing
   final class Scene {
     let folder: String
     let path: FilePath
-    private let engine: EngineThread<ControlServer>
+    private let engine: SharedEngine<ControlServer>
 
     init(_ answer: @escaping @Sendable (PoolRequest) -> PoolAnswer?) throws {
       var template = Array("/tmp/quartet-control-XXXXXX".utf8CString)
@@ -21,7 +21,7 @@ import Testing
       folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
       let path = FilePath(folder + "/vg1.control")
       self.path = path
-      engine = try EngineThread { loop in
+      engine = try SharedEngine { loop in
         try ControlServer(at: path, on: loop) { request, done in
           if let answer = answer(request) { done(answer) }
         }
@@ -125,7 +125,7 @@ import Testing
     try #require(mkdtemp(&template) != nil)
     let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     let path = FilePath(folder + "/rude")
-    let server = try EngineThread { try RudeServer(path, on: $0, says: Array(bytes.utf8)) }
+    let server = try SharedEngine { try RudeServer(path, on: $0, says: Array(bytes.utf8)) }
     defer {
       server.end()
       unlink(path.string)

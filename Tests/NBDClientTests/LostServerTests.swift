@@ -194,7 +194,7 @@ import Testing
     }
     let uris = servers.map(\.uri)
     // The thread ends with writes in flight, and with it the mirror, which nobody closes.
-    let writer = try EngineThread { loop in Writer(uris, loop) }
+    let writer = try SharedEngine { loop in Writer(uris, loop) }
     let acknowledged: [Int] = try writer.answer { writer, tell in writer.start(tell) }
     writer.end()
     let mirror = try mirror(try uris.map { try loop.connect($0) }, isNew: false)

@@ -1,0 +1,238 @@
+import BlockEngine
+import Glibc
+import HostInterface
+import SystemPackage
+
+/// An ``AIOLoop`` and an engine, which is everything that is built on the loop, for many threads.
+///
+/// Nothing of an engine is `Sendable`. It is made, used and given up with a lock held, by one thread at a time. Whoever
+/// has a request starts it in its own thread, and waits for the kernel itself until it is answered, unless somebody
+/// does that already: a request that is alone changes threads nowhere. Two threads of the engine's own see to the
+/// rest: one waits for the kernel when requests are under way and none of those who have them does; the other for
+/// descriptors and timers.
+package final class SharedEngine<Engine>: @unchecked Sendable {
+  // Sound: what varies, the engine and the loop are touched with the lock held. Without it, a batch is handed over to
+  // the kernel by whoever took it, and one thread, as `isCollecting` says, waits for requests, and one for descriptors;
+  // the loop is made for that.
+  private let lock = EngineLock()
+  private let loop: AIOLoop
+  /// Nil once it was given up.
+  private var engine: Engine?
+  private var isEnding = false
+  /// Whether somebody waits for requests, who has to be woken by a bell.
+  private var isCollecting = false
+  /// Whether who waits for requests does so in vain, since its own was answered by another.
+  private var isCollectorDone: () -> Bool = { false }
+  private let bell: WakeCounter
+  /// How many are handing batches over.
+  private var submitting = 0
+  /// Until when the thread that waits for descriptors does so.
+  private var alarm = Duration.zero
+  private let alarmBell: WakeCounter
+  private var threads: [pthread_t] = []
+
+  /// Makes the engine, and starts its threads.
+  ///
+  /// - Parameters:
+  ///   - depth: How many requests the kernel has at most.
+  ///   - make: Makes the engine; may run the loop.
+  /// - Throws: What `make` throws, or ``Failure`` when the system gives no thread, no descriptor or no context.
+  package init(depth: Int = 256, _ make: (AIOLoop) throws -> Engine) throws {
+    (bell, alarmBell) = (try WakeCounter(), try WakeCounter())
+    loop = try AIOLoop(depth: depth)
+    do {
+      engine = try make(loop)
+      try loop.arm(.shared, bell.descriptor)
+      let bell = alarmBell
+      _ = loop.watch(alarmBell.descriptor, for: .input) { _ in bell.clear() }
+      threads.append(try startThread { [self] in collectForOthers() })
+      threads.append(try startThread { [self] in watchDescriptors() })
+    } catch {
+      end()
+      loop.end()
+      throw error
+    }
+  }
+
+  /// Calls a body with the engine; not at all once it was given up.
+  package func post(_ body: @escaping @Sendable (Engine) -> Void) { enter(body) }
+
+  /// Starts something, and waits for its answer; not to be called from within the engine.
+  ///
+  /// - Throws: ``Failure``: the answer, or ``Failure/Code/unavailable`` when the engine ends without one.
+  package func answer<Value: Sendable>(
+    _ start: @escaping @Sendable (Engine, @escaping (Result<Value, Failure>) -> Void) -> Void
+  ) throws -> Value {
+    let promise = Promise<Value>()
+    ask(promise, start, isAnswered: { promise.isGiven })
+    return try promise.wait()
+  }
+
+  /// The same for callers that must not block.
+  package func answer<Value: Sendable>(
+    _ start: @escaping @Sendable (Engine, @escaping (Result<Value, Failure>) -> Void) -> Void
+  ) async throws -> Value {
+    try await withCheckedThrowingContinuation { continuation in
+      ask(Promise { continuation.resume(with: $0.mapError { $0 }) }, start)
+    }
+  }
+
+  private func ask<Value: Sendable>(
+    _ promise: Promise<Value>,
+    _ start: @escaping @Sendable (Engine, @escaping (Result<Value, Failure>) -> Void) -> Void,
+    isAnswered: (() -> Bool)? = nil
+  ) {
+    // Whoever drops the closure without calling it, as a loop does that ends, thereby gives the answer.
+    let keeper = PromiseKeeper(promise)
+    enter({ start($0, keeper.keep) }, isAnswered: isAnswered)
+  }
+
+  /// Gives the engine up, and ends its threads; waits for that.
+  ///
+  /// An engine that has to be closed in order is closed by a call before; whoever still waits then for its answer is
+  /// told that there will be none.
+  package func end() {
+    lock.lock()
+    isEnding = true
+    lock.tell()
+    bell.add()
+    alarmBell.add()
+    leave()
+    while engine != nil { lock.wait() }
+    let ending = threads
+    threads = []
+    lock.unlock()
+    for thread in ending { pthread_join(thread, nil) }
+  }
+
+  // MARK: With the lock
+
+  /// Calls a body with the engine, and has the kernel do what comes of it.
+  ///
+  /// - Parameter isAnswered: Whether the caller has what it wants, if it waits for something.
+  private func enter(_ body: (Engine) -> Void, isAnswered: (() -> Bool)? = nil) {
+    lock.lock()
+    defer { lock.unlock() }
+    guard !isEnding else { return }
+    call(body)
+    handOver()
+    if let isAnswered, !isCollecting { collect(until: isAnswered) }
+    leave()
+  }
+
+  /// Apart, so that nobody has the engine still when it was given up.
+  private func call(_ body: (Engine) -> Void) { if let engine { body(engine) } }
+
+  /// Hands over what is prepared; others have the lock meanwhile, and a copy from or to memory holds up nobody.
+  private func handOver() {
+    while let batch = loop.takeBatch() {
+      submitting += 1
+      lock.unlock()
+      let taken = loop.handOver(batch)
+      lock.lock()
+      submitting -= 1
+      loop.settle(batch, taken)
+    }
+  }
+
+  /// Waits for requests, and gives their answers, until there is none or a condition holds.
+  private func collect(until isDone: @escaping () -> Bool) {
+    (isCollecting, isCollectorDone) = (true, isDone)
+    defer { (isCollecting, isCollectorDone) = (false, { false }) }
+    while !isEnding, loop.inKernel > 0, !isDone() {
+      lock.unlock()
+      let found = Result { try loop.wait(atMost: .seconds(60)) }
+      lock.lock()
+      switch found {
+      case .success(let count): loop.answer(count)
+      // Nobody would be answered any more.
+      case .failure: isEnding = true
+      }
+      if loop.isRung(.shared) {
+        bell.clear()
+        if (try? loop.arm(.shared, bell.descriptor)) == nil { isEnding = true }
+      }
+      loop.makeCalls()
+      handOver()
+    }
+  }
+
+  /// Before the lock is given up: sees to it that others go on.
+  private func leave() {
+    if isEnding { return giveUp() }
+    if isCollecting, isCollectorDone() { bell.add() }
+    if !isCollecting, submitting == 0, loop.inKernel > 0 { lock.tell() }
+    if let next = loop.nextCall, next < alarm {
+      alarm = next
+      alarmBell.add()
+    }
+  }
+
+  /// Gives the engine up as soon as nobody is in the kernel for it.
+  private func giveUp() {
+    guard !isCollecting, submitting == 0, engine != nil else { return }
+    loop.end()
+    engine = nil
+    lock.tell()
+  }
+
+  // MARK: The threads
+
+  private func collectForOthers() {
+    lock.lock()
+    defer { lock.unlock() }
+    while !isEnding {
+      if isCollecting || loop.inKernel == 0 {
+        lock.wait()
+      } else {
+        collect(until: { false })
+      }
+      leave()
+    }
+  }
+
+  private func watchDescriptors() {
+    lock.lock()
+    defer { lock.unlock() }
+    while !isEnding {
+      let limit = loop.nextCall.map { min(max(.zero, $0 - loop.now), .seconds(60)) } ?? .seconds(60)
+      alarm = loop.now + limit
+      lock.unlock()
+      let found = loop.descriptors.wait(atMost: limit)
+      lock.lock()
+      if isEnding { break }
+      loop.makeCalls()
+      loop.descriptors.tell(found)
+      handOver()
+      leave()
+    }
+    leave()
+  }
+}
+
+/// Starts a thread that takes no signals: those are for the threads of the program.
+private func startThread(_ body: @escaping @Sendable () -> Void) throws -> pthread_t {
+  let start = Unmanaged.passRetained(ThreadStart(body))
+  var id = pthread_t()
+  let result = pthread_create(
+    &id, nil,
+    { argument in
+      var all = sigset_t()
+      sigfillset(&all)
+      pthread_sigmask(SIG_BLOCK, &all, nil)
+      // Sound: the pointer is the retained object that was passed below, consumed here exactly once.
+      if let argument { Unmanaged<ThreadStart>.fromOpaque(argument).takeRetainedValue().body() }
+      return nil
+    }, start.toOpaque())
+  guard result == 0 else {
+    start.release()
+    throw Failure.system(Errno(rawValue: result), "engine", "cannot start a thread")
+  }
+  return id
+}
+
+/// What a new thread runs.
+private final class ThreadStart {
+  let body: @Sendable () -> Void
+  init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+}
