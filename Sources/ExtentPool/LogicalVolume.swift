@@ -37,20 +37,24 @@ package final class LogicalVolume: BlockDevice {
       held.append { [self] in submit(request, completion) }
       return
     }
-    submitParts(of: request, range, counted(completion))
+    let generation = beginRequest()
+    submitParts(of: request, range) { [self] failure in
+      completion(failure)
+      endRequest(generation)
+    }
   }
 
-  /// Counts a request until it has its answer.
-  private func counted<Answer>(_ completion: @escaping (Answer) -> Void) -> (Answer) -> Void {
+  /// Counts a request, until its end, as one of the generation that it tells.
+  private func beginRequest() -> Int {
     inFlight.new += 1
-    let generation = self.generation
-    return { [self] answer in
-      if generation == self.generation { inFlight.new -= 1 } else { inFlight.old -= 1 }
-      completion(answer)
-      if inFlight.old == 0, let drained {
-        self.drained = nil
-        drained()
-      }
+    return generation
+  }
+
+  private func endRequest(_ generation: Int) {
+    if generation == self.generation { inFlight.new -= 1 } else { inFlight.old -= 1 }
+    if inFlight.old == 0, let drained {
+      self.drained = nil
+      drained()
     }
   }
 
@@ -65,10 +69,14 @@ package final class LogicalVolume: BlockDevice {
       return
     }
     guard let (end, target) = segment(at: range.lowerBound) else {
-      return completion(.failure(Failure(.notFound, name, "it is gone")))
+      return completion(.failure(gone))
     }
     let count = min(end, range.upperBound) - range.lowerBound
-    pool.device.blockStatus(of: target..<target + count, counted(completion))
+    let generation = beginRequest()
+    pool.device.blockStatus(of: target..<target + count) { [self] answer in
+      completion(answer)
+      endRequest(generation)
+    }
   }
 
   /// Where in the pool a byte stands, and where in the volume its segment ends.
@@ -89,17 +97,25 @@ package final class LogicalVolume: BlockDevice {
   private func submitParts(
     of request: BlockRequest, _ range: Range<Int>, _ completion: @escaping (Failure?) -> Void
   ) {
-    guard volume != nil else { return completion(Failure(.notFound, name, "it is gone")) }
+    guard let first = segment(at: range.lowerBound) else { return completion(gone) }
+    if range.upperBound <= first.end {
+      return pool.device.submit(request.moved(by: first.target - range.lowerBound), completion)
+    }
     let parts = Completion(completion)
     var place = range.lowerBound
     while place < range.upperBound {
-      guard let segment = segment(at: place) else { break }
+      guard let segment = segment(at: place) else {
+        parts.expect()(gone)
+        break
+      }
       let (end, target) = (min(range.upperBound, segment.end), segment.target)
       pool.device.submit(request.part(place..<end).moved(by: target - place), parts.expect())
       place = end
     }
     parts.seal()
   }
+
+  private var gone: Failure { Failure(.notFound, name, "it is gone") }
 
   /// Lets requests to an extent wait, and calls back when none is in flight.
   func beginMove(of extent: UInt32, _ drained: @escaping () -> Void) {

@@ -1,41 +1,43 @@
 import HostInterface
 
-/// An answer that one thread gives, once, and another waits for.
-final class Promise<Value: Sendable>: Sendable {
-  private let answer = Guarded<Result<Value, Failure>?>(nil)
-  private let given = Semaphore()
-  private let tell: (@Sendable (Result<Value, Failure>) -> Void)?
+/// An answer, which may be a failure, that one thread gives, once, and another waits for.
+final class Promise: Sendable {
+  private enum Answer { case none, failure(Failure?) }
 
-  /// - Parameter tell: Told the answer, where nobody waits for it.
-  init(_ tell: (@Sendable (Result<Value, Failure>) -> Void)? = nil) { self.tell = tell }
+  private let answer = Guarded(Answer.none)
+  private let given = Semaphore()
 
   /// Whether there is an answer.
-  var isGiven: Bool { answer.withLock { $0 != nil } }
-
-  /// Gives the answer, unless there is one already.
-  func give(_ result: Result<Value, Failure>) {
-    let isFirst = answer.withLock { answer in
-      defer { answer = answer ?? result }
-      return answer == nil
-    }
-    guard isFirst else { return }
-    if let tell { tell(result) } else { given.signal() }
+  var isGiven: Bool {
+    answer.withLock { if case .none = $0 { false } else { true } }
   }
 
-  func wait() throws -> Value {
+  /// Gives the answer, unless there is one already.
+  func give(_ failure: Failure?) {
+    let isFirst = answer.withLock { answer in
+      guard case .none = answer else { return false }
+      answer = .failure(failure)
+      return true
+    }
+    if isFirst { given.signal() }
+  }
+
+  /// Waits for the answer.
+  ///
+  /// - Throws: It, when it is a failure.
+  func wait() throws {
     given.wait()
-    return try answer.withLock { $0 }?.get()
-      ?? { throw Failure(.unavailable, "engine", "it gave no answer") }()
+    if case .failure(let failure?) = answer.withLock({ $0 }) { throw failure }
   }
 }
 
 /// Sees to it that a promise is kept: when nobody can give the answer any more, it is that the engine has ended.
-final class PromiseKeeper<Value: Sendable>: Sendable {
-  private let promise: Promise<Value>
+final class PromiseKeeper: Sendable {
+  private let promise: Promise
 
-  init(_ promise: Promise<Value>) { self.promise = promise }
+  init(_ promise: Promise) { self.promise = promise }
 
-  deinit { promise.give(.failure(Failure(.unavailable, "engine", "it has ended"))) }
+  deinit { promise.give(Failure(.unavailable, "engine", "it has ended")) }
 
-  func keep(_ result: Result<Value, Failure>) { promise.give(result) }
+  func keep(_ failure: Failure?) { promise.give(failure) }
 }

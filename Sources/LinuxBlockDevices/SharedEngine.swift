@@ -21,8 +21,8 @@ package final class SharedEngine<Engine>: @unchecked Sendable {
   private var isEnding = false
   /// Whether somebody waits for requests, who has to be woken by a bell.
   private var isCollecting = false
-  /// Whether who waits for requests does so in vain, since its own was answered by another.
-  private var isCollectorDone: () -> Bool = { false }
+  /// What whoever waits for requests does so for, if it is not for others.
+  private var collectorPromise: Promise?
   private let bell: WakeCounter
   /// How many are handing batches over.
   private var submitting = 0
@@ -55,36 +55,44 @@ package final class SharedEngine<Engine>: @unchecked Sendable {
   }
 
   /// Calls a body with the engine; not at all once it was given up.
-  package func post(_ body: @escaping @Sendable (Engine) -> Void) { enter(body) }
+  package func post(_ body: @escaping @Sendable (Engine) -> Void) { enter(for: nil, body) }
 
-  /// Starts something, and waits for its answer; not to be called from within the engine.
+  /// Starts something, and waits for its end; not to be called from within the engine.
   ///
-  /// - Throws: ``Failure``: the answer, or ``Failure/Code/unavailable`` when the engine ends without one.
+  /// - Throws: ``Failure``: what it ends with, or ``Failure/Code/unavailable`` when the engine ends before.
+  package func run(_ start: @escaping @Sendable (Engine, @escaping (Failure?) -> Void) -> Void) throws {
+    let promise = Promise()
+    ask(promise, start)
+    try promise.wait()
+  }
+
+  /// The same for what gives a value.
   package func answer<Value: Sendable>(
     _ start: @escaping @Sendable (Engine, @escaping (Result<Value, Failure>) -> Void) -> Void
   ) throws -> Value {
-    let promise = Promise<Value>()
-    ask(promise, start, isAnswered: { promise.isGiven })
-    return try promise.wait()
-  }
-
-  /// The same for callers that must not block.
-  package func answer<Value: Sendable>(
-    _ start: @escaping @Sendable (Engine, @escaping (Result<Value, Failure>) -> Void) -> Void
-  ) async throws -> Value {
-    try await withCheckedThrowingContinuation { continuation in
-      ask(Promise { continuation.resume(with: $0.mapError { $0 }) }, start)
+    let given = Guarded<Value?>(nil)
+    try run { engine, end in
+      start(engine) { result in
+        switch result {
+        case .success(let value):
+          given.withLock { $0 = value }
+          end(nil)
+        case .failure(let failure): end(failure)
+        }
+      }
     }
+    guard let value = given.withLock({ $0 }) else {
+      throw Failure(.unavailable, "engine", "it gave no answer")
+    }
+    return value
   }
 
-  private func ask<Value: Sendable>(
-    _ promise: Promise<Value>,
-    _ start: @escaping @Sendable (Engine, @escaping (Result<Value, Failure>) -> Void) -> Void,
-    isAnswered: (() -> Bool)? = nil
+  private func ask(
+    _ promise: Promise, _ start: @escaping @Sendable (Engine, @escaping (Failure?) -> Void) -> Void
   ) {
     // Whoever drops the closure without calling it, as a loop does that ends, thereby gives the answer.
     let keeper = PromiseKeeper(promise)
-    enter({ start($0, keeper.keep) }, isAnswered: isAnswered)
+    enter(for: promise) { start($0, keeper.keep) }
   }
 
   /// Gives the engine up, and ends its threads; waits for that.
@@ -109,14 +117,14 @@ package final class SharedEngine<Engine>: @unchecked Sendable {
 
   /// Calls a body with the engine, and has the kernel do what comes of it.
   ///
-  /// - Parameter isAnswered: Whether the caller has what it wants, if it waits for something.
-  private func enter(_ body: (Engine) -> Void, isAnswered: (() -> Bool)? = nil) {
+  /// - Parameter promise: What the caller waits for, if it waits for something.
+  private func enter(for promise: Promise?, _ body: (Engine) -> Void) {
     lock.lock()
     defer { lock.unlock() }
     guard !isEnding else { return }
     call(body)
     handOver()
-    if let isAnswered, !isCollecting { collect(until: isAnswered) }
+    if let promise, !isCollecting { collect(for: promise) }
     leave()
   }
 
@@ -135,32 +143,39 @@ package final class SharedEngine<Engine>: @unchecked Sendable {
     }
   }
 
-  /// Waits for requests, and gives their answers, until there is none or a condition holds.
-  private func collect(until isDone: @escaping () -> Bool) {
-    (isCollecting, isCollectorDone) = (true, isDone)
-    defer { (isCollecting, isCollectorDone) = (false, { false }) }
-    while !isEnding, loop.inKernel > 0, !isDone() {
-      lock.unlock()
-      let found = Result { try loop.wait(atMost: .seconds(60)) }
-      lock.lock()
-      switch found {
-      case .success(let count): loop.answer(count)
-      // Nobody would be answered any more.
-      case .failure: isEnding = true
-      }
-      if loop.isRung(.shared) {
-        bell.clear()
-        if (try? loop.arm(.shared, bell.descriptor)) == nil { isEnding = true }
+  /// Waits for requests, and gives their answers, until there is none or a promise is kept.
+  private func collect(for promise: Promise?) {
+    (isCollecting, collectorPromise) = (true, promise)
+    defer { (isCollecting, collectorPromise) = (false, nil) }
+    while !isEnding, loop.inKernel > 0, promise?.isGiven != true {
+      do {
+        loop.answer(try wait())
+        if loop.isRung(.shared) {
+          bell.clear()
+          try loop.arm(.shared, bell.descriptor)
+        }
+      } catch {
+        // Nobody would be answered any more.
+        isEnding = true
       }
       loop.makeCalls()
       handOver()
     }
   }
 
+  /// Waits for the kernel; others have the lock meanwhile, unless something is complete already.
+  private func wait() throws -> Int {
+    let count = try loop.wait(atMost: .zero)
+    if count > 0 { return count }
+    lock.unlock()
+    defer { lock.lock() }
+    return try loop.wait(atMost: .seconds(60))
+  }
+
   /// Before the lock is given up: sees to it that others go on.
   private func leave() {
     if isEnding { return giveUp() }
-    if isCollecting, isCollectorDone() { bell.add() }
+    if collectorPromise?.isGiven == true { bell.add() }
     if !isCollecting, submitting == 0, loop.inKernel > 0 { lock.tell() }
     if let next = loop.nextCall, next < alarm {
       alarm = next
@@ -185,7 +200,7 @@ package final class SharedEngine<Engine>: @unchecked Sendable {
       if isCollecting || loop.inKernel == 0 {
         lock.wait()
       } else {
-        collect(until: { false })
+        collect(for: nil)
       }
       leave()
     }

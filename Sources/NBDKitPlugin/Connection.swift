@@ -76,8 +76,6 @@ final class Connection: Sendable {
   private static let questionsAtOnce = 64
 
   private func run(_ request: @escaping @Sendable () -> BlockRequest) throws {
-    let _: Void = try engine.answer { [volume] pool, answer in
-      pool.submit(request(), to: volume) { answer($0.map(Result.failure) ?? .success(())) }
-    }
+    try engine.run { [volume] pool, end in pool.submit(request(), to: volume, end) }
   }
 }

@@ -42,11 +42,7 @@ final class Plugin: Sendable {
   /// Closes the pool: nbdkit has finished every request.
   func stop() {
     guard let engine = state.withLock({ $0.engine }) else { return }
-    _ = status {
-      let _: Void = try engine.answer { pool, answer in
-        pool.close { answer($0.map(Result.failure) ?? .success(())) }
-      }
-    }
+    _ = status { try engine.run { pool, end in pool.close(end) } }
     engine.end()
   }
 

@@ -39,7 +39,7 @@ private final class Counting {
         }
       }
     }
-    let count: Int = try await engine.answer { counting, answer in answer(.success(counting.count)) }
+    let count: Int = try engine.answer { counting, answer in answer(.success(counting.count)) }
     #expect(count == 4000)
     here { engine.end() }
   }
