@@ -158,8 +158,10 @@ package final class AIOLoop: EngineClock {
   ///
   /// - Returns: How many of it the kernel took, or a negative error number.
   func handOver(_ batch: Batch) -> Int {
-    var batch = batch
-    return Int(batch.withUnsafeMutableBufferPointer { io_submit(context, $0.count, $0.baseAddress) })
+    // Sound: the C library declares what it only reads as if it wrote there.
+    batch.withUnsafeBufferPointer {
+      Int(io_submit(context, $0.count, UnsafeMutablePointer(mutating: $0.baseAddress)))
+    }
   }
 
   /// Sees to what the kernel did not take of a batch.
