@@ -145,7 +145,8 @@ let package = Package(
       ["HostInterface", "ReplicatedVolume", "Simulation", "VolumeSimulator", system]),
     tests("BlockEngineTests", ["BlockEngine", "BlockSimulation", "HostInterface"]),
     tests("ExtentPoolTests", ["BlockEngine", "BlockSimulation", "ExtentPool", "HostInterface"]),
-    tests("LinuxBlockDevicesTests", ["BlockEngine", "CLibAIO", "HostInterface", "LinuxBlockDevices", system]),
+    tests(
+      "LinuxBlockDevicesTests", ["BlockEngine", "CLibAIO", "HostInterface", "LinuxBlockDevices", system]),
     tests(
       "NBDKitPluginTests",
       [

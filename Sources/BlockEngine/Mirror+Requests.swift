@@ -4,7 +4,11 @@ extension Mirror {
   package func submit(_ request: BlockRequest, _ completion: @escaping (Failure?) -> Void) {
     if let refusal = failure ?? refusal(of: request) { return completion(refusal) }
     if isClosing { return completion(Failure(.unavailable, name, "it is being closed")) }
-    let end = counted(completion)
+    active += 1
+    let end: (Failure?) -> Void = { [self] failure in
+      completion(failure)
+      endRequest()
+    }
     switch request {
     case .read: read(request, end)
     case .flush: flush(end)
@@ -12,16 +16,11 @@ extension Mirror {
     }
   }
 
-  /// Counts a request until it has its answer.
-  private func counted<Answer>(_ completion: @escaping (Answer) -> Void) -> (Answer) -> Void {
-    active += 1
-    return { [self] answer in
-      active -= 1
-      completion(answer)
-      if active == 0, let whenIdle {
-        self.whenIdle = nil
-        whenIdle()
-      }
+  private func endRequest() {
+    active -= 1
+    if active == 0, let whenIdle {
+      self.whenIdle = nil
+      whenIdle()
     }
   }
 
@@ -36,12 +35,13 @@ extension Mirror {
   ) {
     if let refusal = failure ?? refusal(of: range) { return completion(.failure(refusal)) }
     if isClosing { return completion(.failure(Failure(.unavailable, name, "it is being closed"))) }
-    let end = counted(completion)
+    active += 1
     let blocks = range.lowerBound / LegLayout.block..<(range.upperBound - 1) / LegLayout.block + 1
     locks.acquire(blocks) { [self] token in
       askStatus(of: range) { [self] result in
         locks.release(token)
-        end(result)
+        completion(result)
+        endRequest()
       }
     }
   }

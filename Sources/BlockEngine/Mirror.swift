@@ -88,8 +88,12 @@ package final class Mirror: BlockDevice {
   var upToDate: [MirrorLeg] { legs.compactMap { $0 }.filter { $0.state == .upToDate } }
   /// The leg to read from: one that is up to date, of this machine if possible.
   var source: MirrorLeg? {
-    let candidates = upToDate
-    return candidates.first { !$0.device.isRemote } ?? candidates.first
+    var remote: MirrorLeg?
+    for case let leg? in legs where leg.state == .upToDate {
+      if !leg.device.isRemote { return leg }
+      remote = remote ?? leg
+    }
+    return remote
   }
   /// Whether every leg that the mirror has is connected.
   var isWhole: Bool { connected.count == legs.count }

@@ -12,8 +12,16 @@ final class MirrorLeg {
   let device: any BlockDevice
   var record: LegRecord
   var state: State
-  /// What is in flight, by number, with the time of its submission.
-  private var inFlight: [Int: (start: Duration, completion: (Failure?) -> Void)] = [:]
+  private struct Entry {
+    /// Counts all that were submitted.
+    let number: Int
+    let start: Duration
+    let completion: (Failure?) -> Void
+  }
+
+  /// What is in flight, in slots that are used again.
+  private var inFlight: [Entry?] = []
+  private var free: [Int] = []
   private var submitted = 0
 
   init(_ device: any BlockDevice, _ record: LegRecord, _ state: State) {
@@ -26,43 +34,56 @@ final class MirrorLeg {
   var isConnected: Bool { if case .dropped = state { false } else { true } }
 
   func submit(_ request: BlockRequest, at now: Duration, _ completion: @escaping (Failure?) -> Void) {
-    let number = begin(at: now, completion)
-    device.submit(request) { [self] in end(number, $0) }
+    let entry = begin(at: now, completion)
+    device.submit(request) { [self] in end(entry, $0) }
   }
 
   func blockStatus(
     of range: Range<Int>, at now: Duration, _ completion: @escaping (Result<[BlockStatus], Failure>) -> Void
   ) {
     var parts: [BlockStatus] = []
-    let number = begin(at: now) { completion($0.map(Result.failure) ?? .success(parts)) }
+    let entry = begin(at: now) { completion($0.map(Result.failure) ?? .success(parts)) }
     device.blockStatus(of: range) { [self] result in
       switch result {
       case .success(let found):
         parts = found
-        end(number, nil)
-      case .failure(let failure): end(number, failure)
+        end(entry, nil)
+      case .failure(let failure): end(entry, failure)
       }
     }
   }
 
-  private func begin(at now: Duration, _ completion: @escaping (Failure?) -> Void) -> Int {
+  private func begin(
+    at now: Duration, _ completion: @escaping (Failure?) -> Void
+  ) -> (slot: Int, number: Int) {
     submitted += 1
-    inFlight[submitted] = (now, completion)
-    return submitted
+    let entry = Entry(number: submitted, start: now, completion: completion)
+    if let slot = free.popLast() {
+      inFlight[slot] = entry
+      return (slot, submitted)
+    }
+    inFlight.append(entry)
+    return (inFlight.count - 1, submitted)
   }
 
-  private func end(_ number: Int, _ failure: Failure?) {
-    // What was abandoned has had its answer.
-    inFlight.removeValue(forKey: number)?.completion(failure)
+  private func end(_ entry: (slot: Int, number: Int), _ failure: Failure?) {
+    // What was abandoned has had its answer, and its slot may be another's.
+    guard let found = inFlight[entry.slot], found.number == entry.number else { return }
+    inFlight[entry.slot] = nil
+    free.append(entry.slot)
+    found.completion(failure)
   }
 
   /// The time when the oldest request in flight was submitted.
-  var oldest: Duration? { inFlight.values.map(\.start).min() }
+  var oldest: Duration? { inFlight.compactMap { $0?.start }.min() }
 
   /// Lets everything that is in flight fail; what the device still answers is not heard.
   func abandon(_ failure: Failure) {
-    let waiting = inFlight.sorted { $0.key < $1.key }
-    inFlight = [:]
-    for (_, entry) in waiting { entry.completion(failure) }
+    let waiting = inFlight.compactMap { $0 }.sorted { $0.number < $1.number }
+    for slot in inFlight.indices where inFlight[slot] != nil {
+      inFlight[slot] = nil
+      free.append(slot)
+    }
+    for entry in waiting { entry.completion(failure) }
   }
 }

@@ -105,7 +105,7 @@ package final class SharedEngine<Engine>: @unchecked Sendable {
     lock.tell()
     bell.add()
     alarmBell.add()
-    leave()
+    giveUp()
     while engine != nil { lock.wait() }
     let ending = threads
     threads = []
@@ -120,12 +120,11 @@ package final class SharedEngine<Engine>: @unchecked Sendable {
   /// - Parameter promise: What the caller waits for, if it waits for something.
   private func enter(for promise: Promise?, _ body: (Engine) -> Void) {
     lock.lock()
-    defer { lock.unlock() }
+    defer { unlock() }
     guard !isEnding else { return }
     call(body)
     handOver()
     if let promise, !isCollecting { collect(for: promise) }
-    leave()
   }
 
   /// Apart, so that nobody has the engine still when it was given up.
@@ -135,7 +134,7 @@ package final class SharedEngine<Engine>: @unchecked Sendable {
   private func handOver() {
     while let batch = loop.takeBatch() {
       submitting += 1
-      lock.unlock()
+      unlock()
       let taken = loop.handOver(batch)
       lock.lock()
       submitting -= 1
@@ -167,13 +166,19 @@ package final class SharedEngine<Engine>: @unchecked Sendable {
   private func wait() throws -> Int {
     let count = try loop.wait(atMost: .zero)
     if count > 0 { return count }
-    lock.unlock()
+    unlock()
     defer { lock.lock() }
     return try loop.wait(atMost: .seconds(60))
   }
 
-  /// Before the lock is given up: sees to it that others go on.
-  private func leave() {
+  /// Gives the lock up.
+  private func unlock() {
+    remindOthers()
+    lock.unlock()
+  }
+
+  /// Sees to it, before others have the lock, that they go on.
+  private func remindOthers() {
     if isEnding { return giveUp() }
     if collectorPromise?.isGiven == true { bell.add() }
     if !isCollecting, submitting == 0, loop.inKernel > 0 { lock.tell() }
@@ -195,33 +200,31 @@ package final class SharedEngine<Engine>: @unchecked Sendable {
 
   private func collectForOthers() {
     lock.lock()
-    defer { lock.unlock() }
+    defer { unlock() }
     while !isEnding {
-      if isCollecting || loop.inKernel == 0 {
-        lock.wait()
-      } else {
+      if !isCollecting, loop.inKernel > 0 {
         collect(for: nil)
+      } else {
+        remindOthers()
+        lock.wait()
       }
-      leave()
     }
   }
 
   private func watchDescriptors() {
     lock.lock()
-    defer { lock.unlock() }
+    defer { unlock() }
     while !isEnding {
       let limit = loop.nextCall.map { min(max(.zero, $0 - loop.now), .seconds(60)) } ?? .seconds(60)
       alarm = loop.now + limit
-      lock.unlock()
+      unlock()
       let found = loop.descriptors.wait(atMost: limit)
       lock.lock()
       if isEnding { break }
       loop.makeCalls()
       loop.descriptors.tell(found)
       handOver()
-      leave()
     }
-    leave()
   }
 }
 
