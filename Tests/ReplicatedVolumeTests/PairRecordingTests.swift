@@ -132,11 +132,16 @@ import VolumeSimulator
         5: disks(),
         6: { await Self.run(["drbdadm", "primary", "vg1"], on: "mike", of: $0) },
         7: { $0.host("mike").advance(by: .zero) },
-        11: disks(16), 12: resumed, 16: disks(16, 16, suspended: true), 19: resumed, 25: { $0.finishSync("vg1") },
+        11: disks(16), 12: resumed, 16: disks(16, 16, suspended: true), 19: resumed,
+        25: { $0.finishSync("vg1") },
         29: disks(nil, 24), 30: { $0.host("nancy").advance(by: .zero) }, 34: disks(20, suspended: true),
-        37: { $0.host("mike").advance(by: late); $0.finishSync("vg1") },
+        37: {
+          $0.host("mike").advance(by: late); $0.finishSync("vg1")
+        },
         41: disks(28, 32, suspended: true),
-        44: { $0.host("mike").advance(by: late); $0.finishSync("vg1") },
+        44: {
+          $0.host("mike").advance(by: late); $0.finishSync("vg1")
+        },
         48: { pair in
           await Self.run(["drbdadm", "disconnect", "vg1"], on: "nancy", of: pair)
           pair.resize(disk, of: "mike", to: 36 << 20)

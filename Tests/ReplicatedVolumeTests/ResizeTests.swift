@@ -199,7 +199,8 @@ extension ResizeTests {
   }
 
   private func extents(_ stack: Stack) async throws -> [UInt64]? {
-    try await stack.driver().read().pools?[stack.pool]?.devices.sorted { $0.device < $1.device }.map(\.extents)
+    try await stack.driver().read().pools?[stack.pool]?.devices.sorted { $0.device < $1.device }.map(
+      \.extents)
   }
 
   @Test func oneVolumeWaitsForNoOther() async throws {
