@@ -86,8 +86,14 @@ struct UpkeepTests {
     let old = try await mike.shell("cat /sys/block/drbd0/size")
     try await nancy.shell("DM_DISABLE_UDEV=1 dmsetup suspend disk0")
     async let resized = mike.shell("$1 volume resize vg1 --verbose >/run/resize 2>&1", mike.program)
-    let waits = "for i in $(seq 600); do ! grep -q 'drbd0/size' /run/resize || exit 0; sleep 0.1; done; exit 1"
-    try await mike.shell(waits)
+    try await mike.shell(
+      """
+      for i in $(seq 600); do
+        if grep -q drbd0/size /run/resize; then exit 0; fi
+        sleep 0.1
+      done
+      exit 1
+      """)
     #expect(try await mike.shell("cat /sys/block/drbd0/size") == old)
     try await nancy.shell("DM_DISABLE_UDEV=1 dmsetup resume disk0")
     _ = try await resized
