@@ -186,4 +186,6 @@ public enum Condition: Sendable, Hashable {
   case empty(directory: Text)
   /// The first line of the file is this one.
   case reads(path: Text, line: Text)
+  /// The number in the file is `goal` or more; when the limit is over, more than `orBeyond` is enough.
+  case grows(path: Text, goal: UInt64, orBeyond: UInt64)
 }

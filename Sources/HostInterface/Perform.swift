@@ -70,6 +70,14 @@ extension Host {
     case .reads(let path, let line):
       let problem = "does not read \(line.display) after \(limit)"
       try await wait(until: condition, limit, variables, path.string(variables), problem)
+    case .grows(let path, _, let least):
+      let file = FilePath(try path.string(variables))
+      do {
+        let problem = "does not read more than \(least) after \(limit)"
+        try await wait(until: condition, limit, variables, "\(file)", problem)
+      } catch let failure as Failure where failure.code == .timedOut {
+        guard let number = try number(in: file), number > least else { throw failure }
+      }
     }
   }
 
@@ -98,7 +106,14 @@ extension Host {
       let path = FilePath(try path.string(variables))
       guard try status(path) != nil else { return false }
       return try text(path).prefix { $0 != "\n" } == line.string(variables)
+    case .grows(let path, let goal, _):
+      return try number(in: FilePath(path.string(variables))).map { $0 >= goal } ?? false
     }
+  }
+
+  /// The number that a file consists of; nil when it is not there, or something else.
+  private func number(in file: FilePath) throws -> UInt64? {
+    try status(file) == nil ? nil : UInt64(text(file).trimmed)
   }
 
   private func boundWord(in file: FilePath, containing: String, key: String) throws -> String {

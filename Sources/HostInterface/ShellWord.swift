@@ -83,7 +83,9 @@ extension Operation {
       // timeout(1) takes 0 for no limit at all.
       let seconds = max(1, limit.components.seconds + (limit.components.attoseconds > 0 ? 1 : 0))
       let words = arguments.map(\.shellWord).joined(separator: " ")
-      return "timeout \(seconds) sh -c '\(test); do sleep 0.1; done' \(words)"
+      let loop = "timeout \(seconds) sh -c '\(test); do sleep 0.1; done' \(words)"
+      guard case .grows(let path, _, let least) = condition else { return loop }
+      return "\(loop) || test \"$(cat \(path.shellWord))\" -gt \(least)"
     case .bind(let variable, let path, let containing, let key):
       let value = "grep -o \(shellQuoted(key + "[^[:space:]]*")) | cut -b \(key.utf8.count + 1)-"
       return "\(variable.name)=$(grep -Fw -m1 \(containing.shellWord) \(path.shellWord) | \(value))"
@@ -140,6 +142,8 @@ extension Condition {
     case .absent(let path): ("while test -e \"$0\"", [path])
     case .empty(let path): ("while test -n \"$(ls -A \"$0\")\"", [path])
     case .reads(let path, let line): ("until test \"$(head -n1 \"$0\")\" = \"$1\"", [path, line])
+    case .grows(let path, let goal, _):
+      ("until test \"$(cat \"$0\")\" -ge \"$1\"", [path, "\(goal)"])
     }
   }
 }

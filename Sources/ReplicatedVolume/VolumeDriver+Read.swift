@@ -115,17 +115,18 @@ extension VolumeDriver {
   }
 
   /// What is on the disks that a change wants to use on this node.
-  func facts(for change: VolumeChange) async throws -> [DevicePath: DiskFacts] {
+  func facts(for change: VolumeChange, in state: VolumeState) async throws -> [DevicePath: DiskFacts] {
     let disks: [DevicePath]
     switch change {
-    case .createResource(let resource, _):
-      let node = try NodeName(try host.text("/proc/sys/kernel/hostname").trimmed)
-      disks =
-        resource.node(node)?.volumes.flatMap { volume in
-          var used = volume.disk.map { [$0] } ?? []
-          if case .device(let device) = volume.metadata { used.append(device) }
-          return used
-        } ?? []
+    case .createResource(let resource, _): disks = resource.node(state.node)?.disks ?? []
+    case .resize(let name):
+      // They are DRBD's, and only their sizes are asked for.
+      var facts: [DevicePath: DiskFacts] = [:]
+      for disk in state.mine(name)?.disks ?? [] {
+        facts[disk] = DiskFacts(
+          status: try host.status(FilePath(disk.description)), holders: [], signatures: [])
+      }
+      return facts
     case .createPool(_, let devices, _): disks = devices
     case .extendPool(_, let device): disks = [device]
     default: disks = []
@@ -167,6 +168,17 @@ extension VolumeDriver {
       return try JSONDecoder().decode(Document.self, from: Data(bytes)).signatures.map(\.type)
     } catch {
       throw Failure(.garbled, "wipefs", "prints no list of signatures that is understood", answer: "\(error)")
+    }
+  }
+}
+
+extension Resource.Node {
+  /// The disks and the devices for metadata alone.
+  fileprivate var disks: [DevicePath] {
+    volumes.flatMap { volume in
+      var used = volume.disk.map { [$0] } ?? []
+      if case .device(let device) = volume.metadata { used.append(device) }
+      return used
     }
   }
 }

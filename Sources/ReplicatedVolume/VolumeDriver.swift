@@ -88,7 +88,7 @@ public struct VolumeDriver: Sendable {
   /// - Throws: ``Failure`` when the change cannot be made.
   public func propose(_ change: VolumeChange, in state: VolumeState) async throws -> Proposal {
     let planner = VolumePlanner(
-      state: state, facts: try await facts(for: change), hasUdev: hasUdev,
+      state: state, facts: try await facts(for: change, in: state), hasUdev: hasUdev,
       filter: change == .applyFilter ? try await filterFile() : nil,
       pending: try await pending(change, in: state))
     let (steps, warnings) = try planner.steps(for: change)
@@ -100,16 +100,17 @@ public struct VolumeDriver: Sendable {
   }
 
   private func perform(_ change: VolumeChange, _ options: Options) async throws -> Proposal {
-    let proposal = try await propose(change, in: try await read())
+    var proposal = try await propose(change, in: try await read())
     if !options.dryRun, !proposal.plan.isEmpty {
-      try await execute(proposal.plan, options)
-      try await prove(change, limit: options.settleLimit)
+      try await execute(proposal.plan, for: change, options)
+      let state = try await prove(change, limit: options.settleLimit)
+      if case .resize(let name) = change { proposal.warnings += try await shortfalls(of: name, in: state) }
     }
     return proposal
   }
 
   /// Runs a plan; a failure lists the steps that were done, or may have been, and have no inverse.
-  private func execute(_ plan: Plan, _ options: Options) async throws {
+  private func execute(_ plan: Plan, for change: VolumeChange, _ options: Options) async throws {
     let started = Mutex(0)
     let executor = Executor(judge: Self.judge) { event in
       if case .starting(_, let number, _) = event { started.withLock { $0 = number } }
@@ -119,6 +120,11 @@ public struct VolumeDriver: Sendable {
       try await executor.run(plan, on: host)
     } catch var failure as Failure {
       let tried = plan.steps.prefix(started.withLock { $0 })
+      if case .resize(let name) = change, case .wait = tried.last?.operation, failure.code == .timedOut {
+        failure = try await disagreement(on: name, failure)
+        // DRBD has the size that it had: where nothing but that was tried, nothing is left.
+        if tried.count == 2 { throw failure }
+      }
       for (index, step) in tried.enumerated() where step.undo.isEmpty {
         guard case .run = step.operation else { continue }
         if index < tried.count - 1 {
@@ -131,12 +137,13 @@ public struct VolumeDriver: Sendable {
     }
   }
 
-  /// Reads back until the change is seen.
-  private func prove(_ change: VolumeChange, limit: Duration) async throws {
+  /// Reads back until the change is seen; returns the state that shows it.
+  private func prove(_ change: VolumeChange, limit: Duration) async throws -> VolumeState {
     var left = limit
     var interval = Duration.milliseconds(20)
     while true {
-      guard let missing = change.missing(in: try await read()) else { return }
+      let state = try await read()
+      guard let missing = change.missing(in: state) else { return state }
       guard left > .zero else {
         throw Failure(
           .notTaken, change.description, "was reported as done, but reading back shows otherwise",

@@ -110,20 +110,7 @@ extension VolumePlanner {
     return [step(DRBD.run("verify", name), change)]
   }
 
-  func resize(_ name: ResourceName, _ change: VolumeChange) throws -> [Step] {
-    let status = try running(name)
-    try needWhole(status, "resized")
-    var steps = [step(DRBD.run("resize", name), change)]
-    guard status.role == .primary else { return steps }
-    let devices = Set(state.devices(of: name).map(\.description))
-    let physical = (state.pools?.pools.flatMap(\.devices) ?? []) + (state.pools?.unused ?? [])
-    for device in physical where devices.contains(device.device) {
-      steps.append(step(lvm(["pvresize", Text(device.device)]), change))
-    }
-    return steps
-  }
-
-  private func needWhole(_ status: ResourceStatus, _ what: String) throws {
+  func needWhole(_ status: ResourceStatus, _ what: String) throws {
     guard !status.isWhole else { return }
     throw Failure(
       .refused, "resource \(status.name)", "cannot be \(what) while a node is missing or not up to date",

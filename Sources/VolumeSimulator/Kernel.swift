@@ -20,6 +20,8 @@ struct RunningResource: Sendable, Hashable {
     var replication = "Off"
     /// In KiB; 0 before there has been a disk.
     var size: UInt64 = 0
+    /// What the peer's disk has room for in KiB, as far as it was told; 0 before that.
+    var peerRoom: UInt64 = 0
     var outOfSync: UInt64 = 0
     var isPausedHere = false
     var isPausedThere = false
@@ -47,6 +49,7 @@ struct RunningResource: Sendable, Hashable {
     for index in volumes.indices {
       volumes[index].replication = "Off"
       volumes[index].isPausedThere = false
+      if connection == .standAlone { volumes[index].peerRoom = 0 }
       if ![.inconsistent, .outdated].contains(volumes[index].peerState) || connection == .standAlone {
         volumes[index].peerState = .unknown
       }

@@ -62,6 +62,9 @@ public struct PairReplay {
       settle(step.result ?? "", host)
       let text = (try? host.text("/proc/drbd")) ?? ""
       return differ(Self.plain(step.result ?? ""), Self.plain(text), "/proc/drbd of \(node)")
+    case "read" where step.path?.hasPrefix("/sys/block/drbd") == true:
+      let text = (try? host.text(FilePath(step.path ?? ""))) ?? ""
+      return differ([step.result ?? ""], [text], "\(step.path ?? "") of \(node)")
     case "exec": return await execute(step, host)
     default: return nil
     }

@@ -38,9 +38,11 @@ final class SimulatedNode: SimulatedService {
     let volumes = world[name].resources.flatMap(\.volumes)
     for volume in volumes {
       place("/dev/drbd\(volume.minor)", volume.size * 1024, "147:\(volume.minor)", on: host)
+      host.addFile(FilePath("/sys/block/drbd\(volume.minor)/size"), text: "\(volume.size * 2)\n")
     }
     for old in shown where !volumes.contains(where: { "drbd\($0.minor)" == old }) {
       host.remove(FilePath("/dev/" + old))
+      host.remove(FilePath("/sys/block/" + old))
     }
     showVolumes(world[name], on: host)
     for (path, _) in world[name].disks {
@@ -182,8 +184,23 @@ final class SimulatedNode: SimulatedService {
       let request = World.Request(
         node: name, verb: verb, options: options, resource: resource, volumes: volumes)
       answer = pair.world.withLock { $0.administer(request) }
+      awaitAnswer(pair, host)
       if answer.status != 0 { return answer }
     }
     return answer
+  }
+
+  /// Lets the other node answer what it was just told, after a while.
+  private func awaitAnswer(_ pair: SimulatedPair, _ host: SimulatedHost) {
+    let due = host.now + pair.answerDelay
+    let isAsked = pair.world.withLock { world in
+      let new = world.questions.indices.filter { world.questions[$0].due == nil }
+      for index in new { world.questions[index].due = due }
+      return !new.isEmpty
+    }
+    guard isAsked else { return }
+    host.perform(after: pair.answerDelay) { [weak pair, name] host in
+      pair?.change { $0.answer(name, now: host.now) }
+    }
   }
 }

@@ -12,6 +12,7 @@ public final class SimulatedPair: Sendable {
   public let names: [String]
   let world: Mutex<World>
   private let machines: [String: SimulatedHost]
+  private let delay = Mutex(Duration.milliseconds(300))
   /// What the machines show.
   private let shown = Mutex(World())
 
@@ -57,11 +58,20 @@ public final class SimulatedPair: Sendable {
     set { world.withLock { $0.syncsAtOnce = newValue } }
   }
 
+  /// How long a node takes to answer what the other one tells it of its disk's size.
+  public var answerDelay: Duration {
+    get { delay.withLock { $0 } }
+    set { delay.withLock { $0 = newValue } }
+  }
+
   /// Cuts the link between the machines, or mends it.
   public func setLink(_ isUp: Bool) {
     change { world in
       world.isLinkUp = isUp
-      if !isUp { world.loseConnections() }
+      if !isUp {
+        world.loseConnections()
+        world.questions = []
+      }
       world.meet()
     }
   }
@@ -77,6 +87,7 @@ public final class SimulatedPair: Sendable {
       world.machines[name]?.log = []
       world.machines[name]?.isModuleLoaded = false
       world.machines[name]?.isOn = returns
+      world.questions = []
       world.loseConnections()
     }
   }

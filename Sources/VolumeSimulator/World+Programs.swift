@@ -194,6 +194,7 @@ extension World {
       let mine = metadata(node, self[node].resources[one].volumes[from]),
       let theirs = metadata(peer, self[peer].resources[two].volumes[to])
     else { return }
+    tellSizes(name, number, node, peer)
     switch Self.relation(mine, theirs) {
     case .source(let full): sync(name, number, from: node, to: peer, full: full)
     case .target(let full): sync(name, number, from: peer, to: node, full: full)

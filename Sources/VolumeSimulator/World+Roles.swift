@@ -160,22 +160,6 @@ extension World {
     return .done
   }
 
-  mutating func resize(_ request: Request, _ volume: ConfiguredResource.Volume) -> Answer {
-    guard let (peer, _) = connectedPeer(of: request.node, request.name),
-      let (one, from) = place(request.node, request.name, volume.number),
-      let (two, to) = place(peer, request.name, volume.number)
-    else {
-      return .failed(10, "\(volume.minor ?? 0): Failure: (130) Resize not allowed during resync.\n")
-    }
-    let sides = [(request.node, one, from), (peer, two, to)]
-    let sizes = sides.compactMap { node, index, place -> UInt64? in
-      self[node].resources[index].volumes[place].disk.flatMap { self[node].disks[$0]?.usableKiB }
-    }
-    guard let size = sizes.min() else { return .done }
-    for (node, index, place) in sides { self[node].resources[index].volumes[place].size = size }
-    return .done
-  }
-
   // MARK: - Short questions
 
   func role(_ request: Request) -> Answer {

@@ -3,6 +3,8 @@ struct World: Sendable, Hashable {
   /// The machines by name.
   var machines: [String: Machine] = [:]
   var isLinkUp = true
+  /// What the peers have not answered yet.
+  var questions: [Question] = []
   /// Whether a resync is over as soon as it begins.
   var syncsAtOnce = true
   /// The last number that was given to a generation, an identity or a mark.
@@ -107,6 +109,7 @@ struct World: Sendable, Hashable {
         self[node].resources[index].volumes[volume].replication = "Established"
       }
     }
+    for volume in a.volumes { tellSizes(name, volume.number, left, right) }
     for (volume, relation) in zip(a.volumes, relations) {
       switch relation {
       case .source(let full): sync(name, volume.number, from: left, to: right, full: full)

@@ -87,7 +87,10 @@ extension VolumeCommand {
   enum Resize: ResourceVerb {
     static let word = "resize"
     static let abstract = "Takes into use what the disks of all nodes have grown by."
-    static let discussion = "Run it on the primary, so that the physical volume on the device grows as well."
+    static let discussion = """
+      Enlarge the disks of all nodes first: the smallest one decides. Run it on the primary, so that the physical
+      volume on the device grows as well. It waits for the other node's answer, for 10 s at most.
+      """
     static func change(_ name: ResourceName) -> VolumeChange { .resize(name) }
   }
 

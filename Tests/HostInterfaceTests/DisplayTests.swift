@@ -58,6 +58,11 @@ private let secret = Secret("top secret 12".utf8)
         "timeout 3 sh -c 'while test -n \"$(ls -A \"$0\")\"; do sleep 0.1; done' /d"
       ),
       (
+        .wait(for: .grows(path: "/d/size", goal: 6, orBeyond: 5), limit: .seconds(3)),
+        "timeout 3 sh -c 'until test \"$(cat \"$0\")\" -ge \"$1\"; do sleep 0.1; done' /d/size 6 "
+          + "|| test \"$(cat /d/size)\" -gt 5"
+      ),
+      (
         .bind(tid, path: "/proc/v", containing: "name:t", key: "tid:"),
         "tid=$(grep -Fw -m1 name:t /proc/v | grep -o 'tid:[^[:space:]]*' | cut -b 5-)"
       ),

@@ -166,4 +166,27 @@ private final class CommandFileSystem: KernelFileSystem {
     let never = Operation.wait(for: .reads(path: "/nothing", line: "open"), limit: .seconds(2))
     await #expect(throws: Failure.self) { try await host.perform(never) }
   }
+
+  @Test func aNumberIsWaitedForUntilItIsLargeEnough() async throws {
+    let host = SimulatedHost()
+    host.addFile("/size", text: "3\n")
+    host.perform(after: .seconds(1)) { $0.addFile("/size", text: "4\n") }
+    host.perform(after: .seconds(3)) { $0.addFile("/size", text: "5\n") }
+    func wait(_ goal: UInt64, orBeyond least: UInt64 = 3, limit: Duration) async -> Failure.Code? {
+      do {
+        _ = try await host.perform(
+          .wait(for: .grows(path: "/size", goal: goal, orBeyond: least), limit: limit))
+        return nil
+      } catch { return (error as? Failure)?.code }
+    }
+    #expect(await wait(5, limit: .milliseconds(500)) == .timedOut)
+    // What has grown less than wanted is taken only when the limit is over.
+    #expect(await wait(5, limit: .seconds(1)) == nil && host.now >= .milliseconds(1500))
+    #expect(await wait(5, orBeyond: 4, limit: .milliseconds(500)) == .timedOut)
+    #expect(await wait(5, limit: .seconds(5)) == nil && host.now < .seconds(4))
+    host.addFile("/size", text: "none\n")
+    #expect(await wait(5, limit: .seconds(1)) == .timedOut)
+    host.remove("/size")
+    #expect(await wait(5, limit: .seconds(1)) == .timedOut)
+  }
 }

@@ -85,16 +85,22 @@ import Testing
       ["sh", "-c", bind.display + "; printf %s \"$v\""], environment: [:], input: [], limit: .seconds(30))
     #expect(
       try await host.perform(bind) == .bound(Self.variable, String(decoding: typed.output, as: UTF8.self)))
+    let size = try scratch.file("size", "5\n")
     for condition in [
       Condition.exists(path: "\(file)"), .absent(path: "\(file)x"), .empty(directory: "\(file)x"),
+      .grows(path: "\(size)", goal: 5, orBeyond: 9), .grows(path: "\(size)", goal: 6, orBeyond: 4),
     ] {
       let display = HostInterface.Operation.wait(for: condition, limit: .seconds(1)).display
       let typed = try await host.run(["sh", "-c", display], environment: [:], input: [], limit: .seconds(30))
       #expect(typed.status == 0)
     }
-    let display = HostInterface.Operation.wait(for: .absent(path: "\(file)"), limit: .seconds(1)).display
-    #expect(
-      try await host.run(["sh", "-c", display], environment: [:], input: [], limit: .seconds(30)).status
-        == 124)
+    let never: [(Condition, Int32)] = [
+      (.absent(path: "\(file)"), 124), (.grows(path: "\(size)", goal: 6, orBeyond: 5), 1),
+    ]
+    for (condition, status) in never {
+      let display = HostInterface.Operation.wait(for: condition, limit: .seconds(1)).display
+      let typed = try await host.run(["sh", "-c", display], environment: [:], input: [], limit: .seconds(30))
+      #expect(typed.status == status)
+    }
   }
 }

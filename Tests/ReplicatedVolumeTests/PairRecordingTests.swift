@@ -53,8 +53,8 @@ import VolumeSimulator
       ])
   }
 
-  /// Brings up the article's resource on both nodes, in sync, and mike primary.
-  private static func start(_ pair: SimulatedPair, disk: String) async {
+  /// Brings up the article's resource on both nodes, in sync, and mike primary unless the sync is skipped.
+  private static func start(_ pair: SimulatedPair, disk: String, skipsSync: Bool = false) async {
     let text = """
       resource vg1 {
         device    /dev/drbd0;
@@ -67,6 +67,9 @@ import VolumeSimulator
     for name in pair.names {
       pair.host(name).addFile("/etc/drbd.d/vg1.res", text: text)
       for verb in ["create-md", "up"] { await run(["drbdadm", verb, "vg1"], on: name, of: pair) }
+    }
+    if skipsSync {
+      return await run(["drbdadm", "new-current-uuid", "--clear-bitmap", "vg1/0"], on: "mike", of: pair)
     }
     await run(["drbdadm", "primary", "--force", "vg1"], on: "mike", of: pair)
     pair.finishSync("vg1")
@@ -105,6 +108,50 @@ import VolumeSimulator
           await Self.run(["wipefs", "--all", "/dev/vda"], on: "mike", of: pair)
           pair.put("ext3", on: "/dev/vda", of: "mike")
         },
+      ])
+  }
+
+  @Test func disksThatGrow() async throws {
+    let disk = "/dev/mapper/disk0"
+    let pair = SimulatedPair(disks: [disk: 12 << 20])
+    pair.syncsAtOnce = false
+    let late = Duration.seconds(1000)
+    await Self.start(pair, disk: disk, skipsSync: true)
+    /// What was done to the disks before a step; nancy answers at once, unless her disk is suspended.
+    func disks(_ mike: UInt64? = nil, _ nancy: UInt64? = nil, suspended: Bool = false) -> Action {
+      { pair in
+        if let mike { pair.resize(disk, of: "mike", to: mike << 20) }
+        if let nancy { pair.resize(disk, of: "nancy", to: nancy << 20) }
+        pair.answerDelay = suspended ? late : .zero
+      }
+    }
+    let resumed: Action = { $0.host("mike").advance(by: late) }
+    try await check(
+      "DRBD/resize", pair,
+      actions: [
+        5: disks(),
+        6: { await Self.run(["drbdadm", "primary", "vg1"], on: "mike", of: $0) },
+        7: { $0.host("mike").advance(by: .zero) },
+        11: disks(16), 12: resumed, 16: disks(16, 16, suspended: true), 19: resumed,
+        25: { $0.finishSync("vg1") },
+        29: disks(nil, 24), 30: { $0.host("nancy").advance(by: .zero) }, 34: disks(20, suspended: true),
+        37: {
+          $0.host("mike").advance(by: late); $0.finishSync("vg1")
+        },
+        41: disks(28, 32, suspended: true),
+        44: {
+          $0.host("mike").advance(by: late); $0.finishSync("vg1")
+        },
+        48: { pair in
+          await Self.run(["drbdadm", "disconnect", "vg1"], on: "nancy", of: pair)
+          pair.resize(disk, of: "mike", to: 36 << 20)
+        },
+        51: disks(nil, 36),
+        54: { pair in
+          await Self.run(["drbdadm", "connect", "vg1"], on: "nancy", of: pair)
+          pair.finishSync("vg1")
+        },
+        59: resumed,
       ])
   }
 

@@ -93,6 +93,7 @@ import VolumeSimulator
     #expect(host.now - start < .seconds(60))
     #expect(try await stack.driver().read().status(stack.name)?.peers.first?.connection == .connecting)
     #expect(try await refusal(stack, .invalidate(stack.name)).code == .inUse)
+    stack.pair.resize("/dev/vda", of: "mike", to: 320 << 20)
     #expect(try await refusal(stack, .resize(stack.name)).code == .refused)
     #expect(try await refusal(stack, .detach(stack.name)).problem.contains("only copy"))
   }

@@ -172,7 +172,7 @@ extension VolumeCase {
     } change: {
       .verify($0.name)
     },
-    VolumeCase("resize", repeats: true) { stack in
+    VolumeCase("resize") { stack in
       try await stack.build()
       for node in stack.pair.names { stack.pair.resize("/dev/vda", of: node, to: 320 << 20) }
     } change: {

@@ -82,6 +82,9 @@ struct GuestSizeTests {
       try await device("metadata", needed - 4096, on: "/dev/vdb")
       let usable = try await attached(metadata: "/dev/mapper/metadata")?.usable
       #expect(usable.map { $0 < size } ?? true, "disk of \(size) bytes")
+      if let usable {
+        #expect(usable == MetadataSize.usable(disk: size, besides: needed - 4096), "disk of \(size) bytes")
+      }
     }
   }
 

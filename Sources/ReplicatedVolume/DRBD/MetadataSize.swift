@@ -18,6 +18,9 @@ public struct MetadataSize: Sendable, Hashable {
   /// Source: drbd_nl.c, drbd_adm_attach(): "at least one MB, otherwise it does not make sense". drbdmeta takes less.
   public static let leastDevice: UInt64 = 1 << 20
 
+  /// The bytes that metadata has in a slot of a device, `DEVICE[INDEX]` (drbd.conf(5), meta-disk).
+  static let slot: UInt64 = 128 << 20
+
   /// The bytes that the metadata takes.
   public let bytes: UInt64
   /// The bytes that are left for data when the metadata is inside.
@@ -52,6 +55,18 @@ public struct MetadataSize: Sendable, Hashable {
   /// All of that disk is usable then. Of a larger one the kernel would use, without a word, only as much as the bitmap
   /// has bits for.
   static func onDeviceOfItsOwn(disk: UInt64) -> UInt64 { max(leastDevice, bytes(for: disk, peers: 1)) }
+
+  /// The bytes of a disk that are used with its metadata in so many bytes elsewhere: as many as its bitmap has bits for.
+  ///
+  /// Source: drbd_int.h and drbd_nl.c of Linux 6.1, drbd_get_max_capacity(): behind superblock and activity log each
+  /// sector is 4096 bits.
+  static func usable(disk: UInt64, besides metadata: UInt64) -> UInt64 {
+    let sectors = metadata / 512
+    let first = (superblock + activityLog) / 512
+    guard sectors > first else { return 0 }
+    let (bytes, overflow) = (sectors - first).multipliedReportingOverflow(by: 4096 * block)
+    return overflow ? disk : min(disk, bytes)
+  }
 
   private static func bytes(for disk: UInt64, peers: UInt64) -> UInt64 {
     let bits = aligned((disk + block - 1) / block, to: 64)
