@@ -75,14 +75,39 @@ package struct EmbeddedPools: Sendable {
   package func perform(
     _ request: PoolRequest, on description: PoolDescription, options: Options = Options()
   ) async throws -> (changed: Bool, report: PoolReport) {
+    do {
+      return try await attempt(request, on: description, options: options)
+    } catch let unsure as UnsureFailure { throw unsure.failure }
+  }
+
+  /// A failure after which a request may have been carried out all the same, or may still be.
+  struct UnsureFailure: Error {
+    let failure: Failure
+
+    /// Runs what comes after the request.
+    static func during<Value>(_ body: () throws -> Value) throws -> Value {
+      do { return try body() } catch { throw UnsureFailure(of: error) }
+    }
+
+    init(of error: any Error) {
+      failure = error as? Failure ?? Failure(.invalid, "pool", "\(error)")
+    }
+  }
+
+  /// The same for who has to know what a failure means.
+  ///
+  /// - Throws: ``UnsureFailure``, or another error when the request was not carried out, and nobody is at it.
+  func attempt(
+    _ request: PoolRequest, on description: PoolDescription, options: Options
+  ) async throws -> (changed: Bool, report: PoolReport) {
     let lock = try await host.lock("pool-\(description.name)", limit: .seconds(30))
     defer { lock.release() }
     let control = places.control(of: description.name)
-    if let client = try ControlClient(control) {
-      let answer = try client.ask(request, limit: Self.answerLimit).orFailure()
-      return try await watch(answer, control, options)
+    guard let client = try ControlClient(control) else {
+      return try performHere(request, description, options)
     }
-    return try performHere(request, description, options)
+    let answer = try UnsureFailure.during { try client.ask(request, limit: Self.answerLimit) }.orFailure()
+    do { return try await watch(answer, control, options) } catch { throw UnsureFailure(of: error) }
   }
 
   /// Waits for the end of what the process that serves the pool has begun.
@@ -115,22 +140,30 @@ package struct EmbeddedPools: Sendable {
     if case .attachLeg(let leg, discard: true) = request { opening.discarding.insert(try LegAddress(leg)) }
     let open = try OpenPool.open(description, on: loop, options: opening)
     do {
-      var answer = try loop.finish("pool \(open.name)", limit: OpenPool.limit) {
+      let answer = try loop.finish("pool \(open.name)", limit: OpenPool.limit) {
         open.carryOut(request, $0)
       }.orFailure()
-      try wait(for: open, request, answer, options)
-      if case .begun = answer {
-        if let failure = open.job?.failure { throw failure.failure }
-        answer = .done(changed: true)
-      }
-      let report = open.report(server: nil)
-      try open.close()
-      if case .done(let changed) = answer { return (changed, report) }
-      return (false, report)
+      return try UnsureFailure.during { try end(open, request, answer, options) }
     } catch {
       try? open.close()
       throw error
     }
+  }
+
+  /// Waits for the end of what has begun here, and closes the pool.
+  private func end(
+    _ open: OpenPool, _ request: PoolRequest, _ answer: PoolAnswer, _ options: Options
+  ) throws -> (Bool, PoolReport) {
+    try wait(for: open, request, answer, options)
+    var answer = answer
+    if case .begun = answer {
+      if let failure = open.job?.failure { throw failure.failure }
+      answer = .done(changed: true)
+    }
+    let report = open.report(server: nil)
+    try open.close()
+    if case .done(let changed) = answer { return (changed, report) }
+    return (false, report)
   }
 
   /// Runs the loop until what was begun has ended.
