@@ -55,11 +55,20 @@ package struct EmbeddedPools: Sendable {
 
   /// Everything that there is to know of a pool; nothing is written to its legs.
   package func report(_ description: PoolDescription) async throws -> PoolReport {
-    if let client = try ControlClient(places.control(of: description.name)) {
-      return try Self.report(from: client)
+    for _ in 0..<Self.endings {
+      guard let client = try ControlClient(places.control(of: description.name)) else { break }
+      do { return try Self.report(from: client) } catch let failure as Failure
+        where failure.code == .unavailable
+      {
+        // The process was just ending, and is soon gone.
+        try await host.sleep(.milliseconds(20))
+      }
     }
     return try PoolReport.examining(description, on: AIOLoop(), options: OpenPool.Options())
   }
+
+  /// How often a process may end instead of answering before its legs are looked at.
+  private static let endings = 50
 
   private static func report(from client: ControlClient) throws -> PoolReport {
     guard case .report(var report) = try client.ask(.report, limit: answerLimit).orFailure() else {
@@ -116,7 +125,9 @@ package struct EmbeddedPools: Sendable {
   ) async throws -> (Bool, PoolReport) {
     while true {
       guard let client = try ControlClient(control) else {
-        throw Failure(.unavailable, "\(control)", "the process that serves the pool has ended")
+        throw Failure(
+          .unavailable, "\(control)", "the process that serves the pool has ended",
+          remedy: "see `quartet pool status`, and run the same command again")
       }
       let report = try Self.report(from: client)
       if case .done(let changed) = answer { return (changed, report) }

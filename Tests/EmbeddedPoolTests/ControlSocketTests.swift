@@ -118,7 +118,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "", "nonsense\n", "{\"version\":1}\n", "{\"version\":1,\"answer\":{\"begun\":{}}}\nmore\n",
+    "nonsense", "nonsense\n", "{\"version\":1}\n", "{\"version\":1,\"answer\":{\"begun\":{}}}\nmore\n",
   ])
   func whatIsNoAnswerIsGarbled(_ bytes: String) throws {
     var template = Array("/tmp/quartet-control-XXXXXX".utf8CString)
