@@ -90,7 +90,8 @@ extension OpenPool {
     guard wanted > 0, wanted <= UInt64(pool.extentCount) else {
       throw Failure(
         .invalid, "volume \(name)",
-        "cannot have \(wanted) extents of \(pool.extentSize) bytes: the pool has \(pool.extentCount)")
+        "cannot have \(wanted) extents of \(pool.extentSize) bytes: the pool has \(pool.extentCount)",
+        remedy: "choose a size from 1 extent to what is free, see `quartet pool list`")
     }
     return Int(wanted)
   }
