@@ -85,7 +85,8 @@ package final class AIOFile: BlockDevice {
   private static func failure(_ code: Errno, _ subject: String, _ problem: String) -> Failure {
     let remedy: String? =
       switch code {
-      case .noSuchFileOrDirectory, .noSuchAddressOrDevice, .operationNotSupportedByDevice: "bring it back, or replace the leg"
+      case .noSuchFileOrDirectory, .noSuchAddressOrDevice, .operationNotSupportedByDevice:
+        "bring it back, or replace the leg"
       case .readOnlyFileSystem: "make its file system writable"
       case .resourceBusy: "release it first"
       case .noSpace: "make room there, and attach the leg again"

@@ -97,6 +97,35 @@ import Testing
     try server.stop()
     #expect(try pool.differences() == [])
   }
+
+  /// No leg has room: the client is told, and what it was told to be written stays.
+  @Test(.enabled(if: geteuid() == 0, "a file system is mounted"), arguments: [1, 2])
+  func whatDoesNotFitOnAnyLegIsAnError(legs: Int) throws {
+    let pool = try ScratchPool(legs: legs, smallDisk: legs * 3 << 20, legsThere: legs)
+    var load = VerifyingLoad(size: 8 << 20, seed: .random(in: 0 ... .max))
+    do {
+      let server = try Server(pool)
+      try #require(server.notice() == "READY=1", "\(server.messages)")
+      let client = try NBDClient(server.socket)
+      load.run(client, depth: 8, while: { $0.failed == 0 && $0.acknowledged < 10000 })
+      #expect(load.failed > 0 && load.acknowledged > 0)
+      #expect(server.messages.contains("errno 28"), "\(server.messages)")
+      client.send(.disconnect)
+      server.signal(SIGTERM)
+      _ = try server.end()
+    }
+    try pool.growSmallDisk(to: 64 << 20)
+    let server = try Server(pool)
+    try #require(server.notice() == "READY=1", "\(server.messages)")
+    let client = try NBDClient(server.socket)
+    #expect(try load.damage(client) == [])
+    let failed = load.failed
+    load.run(client, depth: 8, until: 500)
+    #expect(try load.failed == failed && load.damage(client) == [])
+    client.send(.disconnect)
+    try server.stop()
+    #expect(try pool.differences() == [])
+  }
 }
 
 /// Sound: it is made here and used by one task alone.
