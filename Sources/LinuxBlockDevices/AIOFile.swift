@@ -112,6 +112,8 @@ package final class AIOFile: BlockDevice {
     _ completion: @escaping (Failure?) -> Void
   ) {
     if buffer.count == 0 { return completion(nil) }
+    // What is written at the end hides that something before it is gone.
+    if isWrite, offset + buffer.count == size, let isCut { return completion(isCut) }
     let descriptor = file.rawValue
     loop.submit { block in
       if isWrite {
@@ -122,14 +124,27 @@ package final class AIOFile: BlockDevice {
       }
     } _: { [self] done in
       // The buffer lives at least until here: this closure has it.
-      if done == buffer.count { return completion(nil) }
+      if done == buffer.count { return completion(isWrite ? isCut : nil) }
       guard done > 0 else {
+        if let isCut { return completion(isCut) }
         let code = done == 0 ? (isWrite ? Errno.noSpace : Errno.ioError) : Errno(rawValue: Int32(-done))
         let verb = isWrite ? "write" : "read"
         return completion(Self.failure(code, name, "cannot \(verb) \(buffer.count) bytes at \(offset)"))
       }
       transfer(buffer[done..<buffer.count], offset + done, isWrite: isWrite, durable: durable, completion)
     }
+  }
+
+  /// That somebody has cut the file off while it is in use; nil when nobody has.
+  ///
+  /// A write behind its end makes it longer again, with zeroes for what is gone.
+  var isCut: Failure? {
+    guard isRegular else { return nil }
+    let end = Int(lseek(file.rawValue, 0, SEEK_END))
+    guard end < size else { return nil }
+    return Failure(
+      .refused, name, "it had \(size) bytes, and somebody has cut it off at \(end)",
+      remedy: "replace the leg, which has lost data")
   }
 
   func flush(_ completion: @escaping (Failure?) -> Void) {
