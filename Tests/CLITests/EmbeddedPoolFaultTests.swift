@@ -144,6 +144,32 @@ import Testing
     }
   }
 
+  @Test func aLegThatLostItsMetadataIsReplaced() async throws {
+    try await withPools { bench in
+      try await bench.makePool()
+      #expect(try await bench.quartet("pool", "serve", "vg1", "--background").status == 0)
+      #expect(try await bench.quartet("pool", "detach-leg", "vg1", bench.legs[1]).status == 0)
+      for offset in [4096, 16384] {
+        try bench.overwrite(bench.legs[1], at: (8 << 20) - offset, [UInt8](repeating: 0xff, count: 512))
+      }
+      let before = try bench.contents(bench.legs[1])
+      let says = "both copies of its metadata are damaged; replace the leg"
+      let attached = try await bench.quartet("pool", "attach-leg", "vg1", bench.legs[1])
+      #expect(attached.status == 4 && attached.errors.contains(says), "\(attached.errors)")
+      #expect(try bench.contents(bench.legs[1]) == before)
+      let status = try await bench.quartet("pool", "status", "vg1")
+      #expect(status.errors.contains(says), "why it is not there: \(status)")
+      let early = try await bench.quartet("pool", "verify", "vg1")
+      #expect(early.status == 8 && early.errors.contains("only one leg is up to date"), "\(early.errors)")
+      let replaced = try await bench.quartet(
+        "pool", "replace-leg", "vg1", bench.legs[1], bench.legs[1], "--wipe")
+      #expect(replaced.status == 0, "\(replaced.errors)")
+      #expect(try await bench.quartet("pool", "status", "vg1", "--watch").status == 0)
+      let verified = try await bench.quartet("pool", "verify", "vg1")
+      #expect(verified.status == 0 && verified.output.contains("2 legs"), "\(verified.errors)")
+    }
+  }
+
   /// A leg that has grown or shrunk has its metadata where nobody looks for them.
   @Test(arguments: ["4M", "8188K", "8196K", "16M"]) func aLegOfAnotherSizeIsRefused(size: String) async throws
   {
