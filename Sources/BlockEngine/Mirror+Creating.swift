@@ -36,7 +36,10 @@ extension Mirror {
     }
     guard dataSize > 0 else {
       let name = devices.first { LegLayout.largestDataSize(legSize: $0.size) <= 0 }?.name ?? "mirror"
-      return completion(Failure(.invalid, name, "it is too small for a leg: 24 KiB are needed at least"))
+      return completion(
+        Failure(
+          .invalid, name, "it is too small for a leg: 24 KiB are needed at least", remedy: "name a larger one"
+        ))
     }
     let generation = GenerationHistory(generations: [random()], covered: 0, behind: 0)
     let records = devices.enumerated().map { index, device in

@@ -36,15 +36,16 @@ extension Mirror {
         options.stallLimit, device.name,
         {
           readLeg(device, $0) { record in
-            if record.isOtherCopyDamaged {
-              options.onEvent(
-                "\(device.name): one of the two copies of its metadata is damaged, and is repaired")
-            }
+            if record.isOtherCopyDamaged { options.onEvent(Self.isRepaired(device)) }
             records[place] = record
           }
         }, end)
     }
     read.seal()
+  }
+
+  private static func isRepaired(_ device: any BlockDevice) -> String {
+    "\(device.name): one of the two copies of its metadata is damaged, and is repaired"
   }
 
   /// Makes durable what an earlier user may have left in a cache, so that it is not lost later, and reads a superblock.
@@ -64,7 +65,7 @@ extension Mirror {
           completion(
             Failure(
               .notFound, device.name, "it is no leg of a mirror, or both copies of its metadata are damaged",
-              remedy: "create a mirror on it, or open the mirror without it"))
+              remedy: "replace the leg, or open the mirror without it"))
         }
       }
     }
@@ -217,6 +218,7 @@ extension Mirror {
         device.submitInOrder(order.map { .write(offset: $0, leg.record.encoded(), durable: true) }, $0)
       } _: { [self] failure in
         if let failure = failure ?? self.failure { return completion(failure) }
+        if record.isOtherCopyDamaged { onEvent(Self.isRepaired(device)) }
         add(leg, need, completion)
       }
     } catch {
@@ -229,11 +231,12 @@ extension Mirror {
   ) throws -> (LegRecord, MirrorAssembly.Need) {
     guard let record else {
       throw Failure(
-        .notFound, device.name, "it is no leg of a mirror, or both copies of its metadata are damaged")
+        .notFound, device.name, "it is no leg of a mirror, or both copies of its metadata are damaged",
+        remedy: "replace the leg")
     }
     guard record.mirrorID == identity.mirrorID, record.layout.dataSize == size, record.index < legs.count
     else {
-      throw Failure(.refused, device.name, "it is a leg of another mirror")
+      throw Failure(.refused, device.name, "it is a leg of another mirror", remedy: "replace the leg")
     }
     guard history.isCurrent(record) || options.defects.contains(.forgottenReplacement) else {
       throw MirrorAssembly.replaced(device.name)
@@ -284,6 +287,13 @@ extension Mirror {
   ) {
     if let failure { return completion(.failure(failure)) }
     if isClosing { return completion(.failure(Failure(.unavailable, name, "it is being closed"))) }
+    guard upToDate.count > 1 else {
+      return completion(
+        .failure(
+          Failure(
+            .unavailable, name, "only one leg is up to date, so that there is nothing to compare",
+            remedy: "bring the others back, and wait until they are up to date")))
+    }
     progress(block * LegLayout.block)
     guard block < bitmap.blockCount else { return completion(.success(found)) }
     let blocks = block..<min(block + 256, bitmap.blockCount)

@@ -42,6 +42,13 @@ extension Mirror {
     } _: { [self] failure in
       if let failure { return completion(failure) }
       if let found {
+        if let leg = connectedLeg(of: found) {
+          return completion(
+            Failure(
+              .inUse, device.name,
+              "it is leg \(leg.index) of this mirror, which is in use as \(leg.device.name), or a copy of it",
+              remedy: "name another disk, or erase the copy first"))
+        }
         let isOurs = found.mirrorID == identity.mirrorID && found.index == index
         if isOurs, history.isCurrent(found) {
           if let failure = refusal(by: name) { return completion(failure) }
@@ -58,6 +65,14 @@ extension Mirror {
         if let failure { return completion(failure) }
         exchange(index, device, name, completion)
       }
+    }
+  }
+
+  /// The leg that a disk is by another name, as one with two paths to it: it has what was written there last, or before.
+  private func connectedLeg(of record: LegRecord) -> MirrorLeg? {
+    connected.first {
+      record.mirrorID == identity.mirrorID && record.index == $0.index && record.isInUse
+        && history.isCurrent(record) && $0.record.sequence - min(record.sequence, $0.record.sequence) <= 1
     }
   }
 

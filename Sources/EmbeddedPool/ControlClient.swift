@@ -17,8 +17,15 @@ struct ControlClient {
 
   /// Sends the one request of a connection, and waits for the answer.
   ///
-  /// - Throws: ``Failure`` with code `timedOut` at the limit, `garbled` for what is no answer.
+  /// - Throws: ``Failure`` with code `timedOut` at the limit, `unavailable` when the process ends instead, `garbled` for
+  ///   what is no answer.
   func ask(_ request: PoolRequest, limit: Duration) throws -> PoolAnswer {
+    do { return try exchange(request, limit) } catch let failure as Failure
+      where [.connectionReset, .brokenPipe].contains(failure.errno)
+    { throw gone(failure.answer) }
+  }
+
+  private func exchange(_ request: PoolRequest, _ limit: Duration) throws -> PoolAnswer {
     let deadline = ContinuousClock.now + limit
     var rest = try ControlMessage.encode(request)[...]
     while !rest.isEmpty {
@@ -29,6 +36,7 @@ struct ControlClient {
     while true {
       guard socket.wait(for: Int32(POLLIN), until: deadline) else { throw silent(limit) }
       guard let more = try socket.read(most: 64 << 10) else {
+        if answer.isEmpty { throw gone(nil) }
         throw Failure(.garbled, "\(path)", "the connection ended before the answer did")
       }
       answer += more
@@ -42,6 +50,12 @@ struct ControlClient {
         throw Failure(.garbled, "\(path)", "the answer is longer than \(ControlMessage.answerLimit) bytes")
       }
     }
+  }
+
+  private func gone(_ answer: String?) -> Failure {
+    Failure(
+      .unavailable, "\(path)", "the process that served the pool has ended without an answer", answer: answer,
+      remedy: "see `quartet pool status`, and run the same command again")
   }
 
   private func silent(_ limit: Duration) -> Failure {

@@ -55,11 +55,20 @@ package struct EmbeddedPools: Sendable {
 
   /// Everything that there is to know of a pool; nothing is written to its legs.
   package func report(_ description: PoolDescription) async throws -> PoolReport {
-    if let client = try ControlClient(places.control(of: description.name)) {
-      return try Self.report(from: client)
+    for _ in 0..<Self.endings {
+      guard let client = try ControlClient(places.control(of: description.name)) else { break }
+      do { return try Self.report(from: client) } catch let failure as Failure
+        where failure.code == .unavailable
+      {
+        // The process was just ending, and is soon gone.
+        try await host.sleep(.milliseconds(20))
+      }
     }
     return try PoolReport.examining(description, on: AIOLoop(), options: OpenPool.Options())
   }
+
+  /// How often a process may end instead of answering before its legs are looked at.
+  private static let endings = 50
 
   private static func report(from client: ControlClient) throws -> PoolReport {
     guard case .report(var report) = try client.ask(.report, limit: answerLimit).orFailure() else {
@@ -75,14 +84,39 @@ package struct EmbeddedPools: Sendable {
   package func perform(
     _ request: PoolRequest, on description: PoolDescription, options: Options = Options()
   ) async throws -> (changed: Bool, report: PoolReport) {
+    do {
+      return try await attempt(request, on: description, options: options)
+    } catch let unsure as UnsureFailure { throw unsure.failure }
+  }
+
+  /// A failure after which a request may have been carried out all the same, or may still be.
+  struct UnsureFailure: Error {
+    let failure: Failure
+
+    /// Runs what comes after the request.
+    static func during<Value>(_ body: () throws -> Value) throws -> Value {
+      do { return try body() } catch { throw UnsureFailure(of: error) }
+    }
+
+    init(of error: any Error) {
+      failure = error as? Failure ?? Failure(.invalid, "pool", "\(error)")
+    }
+  }
+
+  /// The same for who has to know what a failure means.
+  ///
+  /// - Throws: ``UnsureFailure``, or another error when the request was not carried out, and nobody is at it.
+  func attempt(
+    _ request: PoolRequest, on description: PoolDescription, options: Options
+  ) async throws -> (changed: Bool, report: PoolReport) {
     let lock = try await host.lock("pool-\(description.name)", limit: .seconds(30))
     defer { lock.release() }
     let control = places.control(of: description.name)
-    if let client = try ControlClient(control) {
-      let answer = try client.ask(request, limit: Self.answerLimit).orFailure()
-      return try await watch(answer, control, options)
+    guard let client = try ControlClient(control) else {
+      return try performHere(request, description, options)
     }
-    return try performHere(request, description, options)
+    let answer = try UnsureFailure.during { try client.ask(request, limit: Self.answerLimit) }.orFailure()
+    do { return try await watch(answer, control, options) } catch { throw UnsureFailure(of: error) }
   }
 
   /// Waits for the end of what the process that serves the pool has begun.
@@ -91,7 +125,9 @@ package struct EmbeddedPools: Sendable {
   ) async throws -> (Bool, PoolReport) {
     while true {
       guard let client = try ControlClient(control) else {
-        throw Failure(.unavailable, "\(control)", "the process that serves the pool has ended")
+        throw Failure(
+          .unavailable, "\(control)", "the process that serves the pool has ended",
+          remedy: "see `quartet pool status`, and run the same command again")
       }
       let report = try Self.report(from: client)
       if case .done(let changed) = answer { return (changed, report) }
@@ -115,22 +151,30 @@ package struct EmbeddedPools: Sendable {
     if case .attachLeg(let leg, discard: true) = request { opening.discarding.insert(try LegAddress(leg)) }
     let open = try OpenPool.open(description, on: loop, options: opening)
     do {
-      var answer = try loop.finish("pool \(open.name)", limit: OpenPool.limit) {
+      let answer = try loop.finish("pool \(open.name)", limit: OpenPool.limit) {
         open.carryOut(request, $0)
       }.orFailure()
-      try wait(for: open, request, answer, options)
-      if case .begun = answer {
-        if let failure = open.job?.failure { throw failure.failure }
-        answer = .done(changed: true)
-      }
-      let report = open.report(server: nil)
-      try open.close()
-      if case .done(let changed) = answer { return (changed, report) }
-      return (false, report)
+      return try UnsureFailure.during { try end(open, request, answer, options) }
     } catch {
       try? open.close()
       throw error
     }
+  }
+
+  /// Waits for the end of what has begun here, and closes the pool.
+  private func end(
+    _ open: OpenPool, _ request: PoolRequest, _ answer: PoolAnswer, _ options: Options
+  ) throws -> (Bool, PoolReport) {
+    try wait(for: open, request, answer, options)
+    var answer = answer
+    if case .begun = answer {
+      if let failure = open.job?.failure { throw failure.failure }
+      answer = .done(changed: true)
+    }
+    let report = open.report(server: nil)
+    try open.close()
+    if case .done(let changed) = answer { return (changed, report) }
+    return (false, report)
   }
 
   /// Runs the loop until what was begun has ended.

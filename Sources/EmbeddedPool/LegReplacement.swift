@@ -63,16 +63,15 @@ package struct LegReplacement: Sendable {
     for path in proposal.newFiles { try LegFile.create(path, size: size ?? 0, sparse: sparse) }
     do {
       let request = PoolRequest.replaceLeg(old: former.description, new: new.description, wipe: wipe)
-      let isChanged = try await pools.perform(request, on: description, options: options).changed
+      let isChanged = try await pools.attempt(request, on: description, options: options).changed
       if !isChanged { proposal.actions = [] }
       return proposal
+    } catch let unsure as EmbeddedPools.UnsureFailure {
+      // The file may be a leg by now, or become one.
+      throw unsure.failure
     } catch {
-      // Unless it is a leg now.
-      if let legs = try? await pools.report(description).legs,
-        !legs.contains(where: { $0.address == new.description })
-      {
-        for path in proposal.newFiles { try? pools.host.removeFile(FilePath(path)) }
-      }
+      let isNamed = former != new && (try? pools.existing(name).legs.contains(new)) != false
+      if !isNamed { for path in proposal.newFiles { try? pools.host.removeFile(FilePath(path)) } }
       throw error
     }
   }

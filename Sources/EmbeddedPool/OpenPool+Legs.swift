@@ -16,13 +16,14 @@ extension OpenPool {
     if mirror.legReports.contains(where: { $0.device == text && [.upToDate, .syncing].contains($0.status) }) {
       return completion(.done(changed: false))
     }
+    let end: (Failure?) -> Void = { [self] failure in
+      problems[address] = failure
+      completion(failure.map(PoolAnswer.failed) ?? .done(changed: true))
+    }
     openAnew(address, for: mirror) { result in
       switch result {
-      case .failure(let failure): completion(.failed(failure))
-      case .success(let device):
-        mirror.attach(device, discard: discard) { failure in
-          completion(failure.map(PoolAnswer.failed) ?? .done(changed: true))
-        }
+      case .failure(let failure): end(failure)
+      case .success(let device): mirror.attach(device, discard: discard, end)
       }
     }
   }

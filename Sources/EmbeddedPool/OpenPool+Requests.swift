@@ -10,11 +10,23 @@ extension OpenPool {
   ///   - request: What is asked.
   ///   - completion: Called once, on the loop's thread.
   package func carryOut(_ request: PoolRequest, _ completion: @escaping (PoolAnswer) -> Void) {
+    let completion: (PoolAnswer) -> Void = { [self] in completion(named($0)) }
     do {
       try carryOutChecked(request, completion)
     } catch {
       completion(.failed(error as? Failure ?? Failure(.invalid, "pool", "\(error)")))
     }
+  }
+
+  /// The mirror does not know what the pool is called.
+  private func named(_ answer: PoolAnswer) -> PoolAnswer {
+    guard case .failed(let stored) = answer, stored.failure.subject == mirror?.name else { return answer }
+    var failure = stored.failure
+    failure.subject = "pool \(name)"
+    if failure.code == .unavailable {
+      failure.remedy = "repair the legs; then end the process that serves the pool, and serve it again"
+    }
+    return .failed(failure)
   }
 
   private func carryOutChecked(
@@ -90,7 +102,8 @@ extension OpenPool {
     guard wanted > 0, wanted <= UInt64(pool.extentCount) else {
       throw Failure(
         .invalid, "volume \(name)",
-        "cannot have \(wanted) extents of \(pool.extentSize) bytes: the pool has \(pool.extentCount)")
+        "cannot have \(wanted) extents of \(pool.extentSize) bytes: the pool has \(pool.extentCount)",
+        remedy: "choose a size from 1 extent to what is free, see `quartet pool list`")
     }
     return Int(wanted)
   }

@@ -34,8 +34,8 @@ package final class OpenPool {
   /// How many bytes the resync that runs had at its beginning.
   private var resyncTotal = 0
   var job: PoolReport.Job?
-  /// Where each leg is, by its index in the mirror; nil for one that is not connected.
-  private let problems: [LegAddress: Failure]
+  /// Why legs could not be opened, when that was tried last.
+  var problems: [LegAddress: Failure]
   private let recordLeg: (LegAddress, LegAddress) throws -> Void
 
   private init(

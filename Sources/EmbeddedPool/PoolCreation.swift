@@ -32,6 +32,8 @@ package struct PoolCreation: Sendable {
     package var warnings: [String] = []
     var newFiles: [String] = []
     var toWipe: [String] = []
+    /// The legs that are there, by what identifies them.
+    var found: [String: String] = [:]
     var id = ""
     var isResumed = false
     /// Whether nothing but zeroes stands on any leg.
@@ -91,6 +93,11 @@ package struct PoolCreation: Sendable {
     }
     let file = FilePath(path)
     guard let status = try host.status(file) else {
+      if let target = try? host.readLink(file) {
+        throw Failure(
+          .notFound, "leg \(path)", "is a link to \(target), which does not exist",
+          remedy: "name that, and say --size, or remove the link")
+      }
       guard let size else {
         throw Failure(
           .notFound, "leg \(path)", "does not exist", remedy: "say --size, and a file of that size is made")
@@ -107,6 +114,9 @@ package struct PoolCreation: Sendable {
     }
     guard status.kind == .file || status.kind == .blockDevice else {
       throw Failure(.invalid, "leg \(path)", "is neither a file nor a block device")
+    }
+    if let other = proposal.found.updateValue(path, forKey: status.identity) {
+      throw Failure(.inUse, "leg \(path)", "is leg \(other) by another name", remedy: "name another disk")
     }
     if let holder = try host.holders(of: file).first {
       throw Failure(.inUse, "leg \(path)", "is \(holder)", remedy: "release it first")

@@ -23,6 +23,7 @@ extension AIOFile {
   /// file system (fallocate(2)). Where neither is possible zeroes are written.
   func zero(_ request: BlockRequest, _ completion: @escaping (Failure?) -> Void) {
     guard let range = request.range, !range.isEmpty else { return completion(nil) }
+    if let isCut { return completion(isCut) }
     let end = loop.now + Self.turn
     var place = range.lowerBound
     while place < range.upperBound {

@@ -33,15 +33,17 @@ package final class AIOFile: BlockDevice {
       isDirect = false
       opened = open(path.string, O_RDWR | O_CLOEXEC | O_NONBLOCK)
     }
-    guard opened >= 0 else { throw Failure.system(Errno(rawValue: errno), path.string, "cannot open") }
+    guard opened >= 0 else { throw Self.failure(Errno(rawValue: errno), path.string, "cannot open") }
     file = FileDescriptor(rawValue: opened)
     self.isDirect = isDirect
     do {
       (size, logicalBlockSize, isRegular) = try Self.geometry(opened, path, isDirect: isDirect)
       guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
         let code = Errno(rawValue: errno)
-        guard code == .wouldBlock else { throw Failure.system(code, path.string, "cannot lock") }
-        throw Failure(.inUse, path.string, "it is in use by another process, or as another leg")
+        guard code == .wouldBlock else { throw Self.failure(code, path.string, "cannot lock") }
+        throw Failure(
+          .inUse, path.string, "it is in use by another process, or as another leg",
+          remedy: "see by lslocks(8) which process that is")
       }
     } catch {
       try? file.close()
@@ -66,7 +68,7 @@ package final class AIOFile: BlockDevice {
       // A second open with O_EXCL tells whether the kernel uses it (open(2)).
       let exclusive = open(path.string, O_RDONLY | O_EXCL | O_CLOEXEC)
       guard exclusive >= 0 else {
-        throw Failure.system(Errno(rawValue: errno), path.string, "cannot use it alone")
+        throw Self.failure(Errno(rawValue: errno), path.string, "cannot use it alone")
       }
       close(exclusive)
     }
@@ -78,6 +80,20 @@ package final class AIOFile: BlockDevice {
       if pread(file, probe.bytes.baseAddress, 512, 0) < 0, errno == EINVAL { block = 4096 }
     }
     return (Int(end) / block * block, block, kind == S_IFREG)
+  }
+
+  private static func failure(_ code: Errno, _ subject: String, _ problem: String) -> Failure {
+    let remedy: String? =
+      switch code {
+      case .noSuchFileOrDirectory, .noSuchAddressOrDevice, .operationNotSupportedByDevice:
+        "bring it back, or replace the leg"
+      case .readOnlyFileSystem: "make its file system writable"
+      case .resourceBusy: "release it first"
+      case .noSpace: "make room there, and attach the leg again"
+      case .ioError: "see what the kernel tells of the disk by dmesg(1)"
+      default: nil
+      }
+    return Failure.system(code, subject, problem, remedy: remedy)
   }
 
   package func submit(_ request: BlockRequest, _ completion: @escaping (Failure?) -> Void) {
@@ -96,6 +112,8 @@ package final class AIOFile: BlockDevice {
     _ completion: @escaping (Failure?) -> Void
   ) {
     if buffer.count == 0 { return completion(nil) }
+    // What is written at the end hides that something before it is gone.
+    if isWrite, offset + buffer.count == size, let isCut { return completion(isCut) }
     let descriptor = file.rawValue
     loop.submit { block in
       if isWrite {
@@ -106,20 +124,33 @@ package final class AIOFile: BlockDevice {
       }
     } _: { [self] done in
       // The buffer lives at least until here: this closure has it.
-      if done == buffer.count { return completion(nil) }
+      if done == buffer.count { return completion(isWrite ? isCut : nil) }
       guard done > 0 else {
+        if let isCut { return completion(isCut) }
         let code = done == 0 ? (isWrite ? Errno.noSpace : Errno.ioError) : Errno(rawValue: Int32(-done))
         let verb = isWrite ? "write" : "read"
-        return completion(Failure.system(code, name, "cannot \(verb) \(buffer.count) bytes at \(offset)"))
+        return completion(Self.failure(code, name, "cannot \(verb) \(buffer.count) bytes at \(offset)"))
       }
       transfer(buffer[done..<buffer.count], offset + done, isWrite: isWrite, durable: durable, completion)
     }
   }
 
+  /// That somebody has cut the file off while it is in use; nil when nobody has.
+  ///
+  /// A write behind its end makes it longer again, with zeroes for what is gone.
+  var isCut: Failure? {
+    guard isRegular else { return nil }
+    let end = Int(lseek(file.rawValue, 0, SEEK_END))
+    guard end < size else { return nil }
+    return Failure(
+      .refused, name, "it had \(size) bytes, and somebody has cut it off at \(end)",
+      remedy: "replace the leg, which has lost data")
+  }
+
   func flush(_ completion: @escaping (Failure?) -> Void) {
     let descriptor = file.rawValue
     loop.submit({ io_prep_fdsync($0, descriptor) }) { [name] done in
-      completion(done < 0 ? Failure.system(Errno(rawValue: Int32(-done)), name, "cannot flush") : nil)
+      completion(done < 0 ? Self.failure(Errno(rawValue: Int32(-done)), name, "cannot flush") : nil)
     }
   }
 }

@@ -40,7 +40,9 @@ package enum LegFile {
       _ = unlink(path)
       throw Failure.system(
         code, path, "cannot make a file of \(size) bytes",
-        remedy: code == .noSpace ? "make room, choose a smaller --size, or say --sparse" : nil)
+        remedy: code == .noSpace
+          ? "make room, choose a smaller --size, or say --sparse"
+          : code == .fileTooLarge ? "choose a smaller --size, or another file system" : nil)
     }
   }
 }

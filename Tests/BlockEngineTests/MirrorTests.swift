@@ -182,10 +182,37 @@ import Testing
       try world.run(try world.open().close)
       #expect(disk.peek(copy..<copy + 10) == Array("QUARTETLEG".utf8))
     }
+    // The same for a leg that comes back.
+    for copy in copies {
+      let mirror = try world.open()
+      var told: [String] = []
+      mirror.onEvent = { told.append($0) }
+      try world.run { mirror.detach(deviceNamed: disk.name, $0) }
+      disk.poke(junk, at: copy)
+      try world.run { mirror.attach(disk, $0) }
+      #expect(told.contains { $0.contains("is damaged, and is repaired") })
+      #expect(world.settle(mirror))
+      try world.run(mirror.close)
+      #expect(disk.peek(copy..<copy + 10) == Array("QUARTETLEG".utf8))
+    }
     for copy in copies { disk.poke(junk, at: copy) }
     let before = disk.peek(0..<disk.size)
     #expect(world.code { _ = try world.open() } == .notFound)
     #expect(disk.peek(0..<disk.size) == before)
+    var options = world.options
+    options.allowsMissingLegs = true
+    let other = [world.disks[1]]
+    let mirror = try world.get {
+      Mirror.open(on: other, clock: world.clock, options: options, random: world.number, $0)
+    }
+    #expect(world.code { try world.run { mirror.attach(disk, $0) } } == .notFound)
+    #expect(disk.peek(0..<disk.size) == before)
+  }
+
+  @Test func withOneLegThereIsNothingToCompare() throws {
+    let mirror = try world.open()
+    try world.run { mirror.detach(deviceNamed: world.disks[0].name, $0) }
+    #expect(world.code { _ = try world.get { mirror.verify($0) } } == .unavailable)
   }
 
   @Test func verifyFindsWhatDiffers() throws {

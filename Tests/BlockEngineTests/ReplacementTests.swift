@@ -83,6 +83,14 @@ import Testing
     #expect(world.code { try world.run { mirror.replaceLeg(1, by: a, $0) } } == .exists)
     #expect(a.peek(0..<a.size) == foreign)
     #expect(world.code { try world.run { mirror.replaceLeg(2, by: b, $0) } } == .notFound)
+    // A leg by another name, as each path to a disk has one.
+    for index in [0, 1] {
+      let code = world.code {
+        try world.run { mirror.replaceLeg(index, by: world.disks[0], overwrite: true, $0) }
+      }
+      #expect(code == .inUse)
+    }
+    #expect(mirror.legStatus == [.upToDate, .upToDate])
     let dead = disk("dead")
     dead.die()
     #expect(world.code { try world.run { mirror.replaceLeg(1, by: dead, $0) } } == .refused)
@@ -93,6 +101,18 @@ import Testing
     #expect(mirror.legStatus == [.dropped, .upToDate], "the last leg is not replaced")
     try world.run { mirror.replaceLeg(0, by: a, overwrite: true, $0) }
     #expect(world.settle(mirror))
+  }
+
+  /// Somebody tried to mend it by copying the leg that was left, while nobody used the mirror.
+  @Test func aCopyOfALegMayBeOverwritten() throws {
+    let copy = disk("copy", size: world.disks[0].size)
+    copy.poke(world.disks[0].peek(0..<copy.size), at: 0)
+    let mirror = try world.open()
+    #expect(world.code { try world.run { mirror.replaceLeg(1, by: copy, $0) } } == .exists)
+    try world.run { mirror.replaceLeg(1, by: copy, overwrite: true, $0) }
+    #expect(world.settle(mirror))
+    try world.run(mirror.close)
+    _ = try open([world.disks[0], copy])
   }
 
   @Test func aLookTellsWhichDiskWasReplaced() throws {

@@ -154,15 +154,15 @@ struct AttachTests {
 }
 
 extension Workbench {
-  /// Kills the process that serves, as a crash does.
+  /// Kills the process that serves, as a crash does, and waits until its sockets are gone.
   func killServer() async {
     let script = """
       for file in $(grep -lzxFs "QUARTET_RUNTIME_DIR=\(folder)/run" /proc/[0-9]*/environ); do
         pid=${file#/proc/}
         pid=${pid%/environ}
-        [ "$(cat /proc/$pid/comm)" = nbdkit ] && kill -9 "$pid" && while [ -e /proc/$pid/exe ]; do sleep 0.01; done
+        [ "$(cat /proc/$pid/comm)" = nbdkit ] && kill -9 "$pid"
       done
-      true
+      while grep -q "\(folder)/run" /proc/net/unix; do sleep 0.01; done
       """
     _ = try? await LocalHost().run(["sh", "-c", script], environment: [:], input: [], limit: .seconds(10))
   }

@@ -31,10 +31,18 @@ import Testing
     Case("p --leg A --size 8M --extent-size 2G", is: 3, "power of 2"),
     Case("p/q --leg A --size 8M", is: 3, "character"),
     Case("p --leg A /dev/sdx", is: 3, "both legs and devices"),
+    Case("p --leg FOLDER/link --size 8M", is: 4, "which does not exist"),
+    Case("p --leg FOLDER/self --size 8M", is: 1, "symbolic links"),
+    Case("p --leg FOLDER/fifo --size 8M", is: 3, "neither a file nor a block device"),
+    Case("p --leg A --size 1e30", is: 3, "no positive number"),
+    Case("p --leg A --size=-8M", is: 3, "no positive number"),
+    Case("p --leg A --size 16E", is: 3, "no positive number"),
+    Case("p --leg A --size 9223372036854775808", is: 3, "over 1 EiB"),
     Case("p --leg nbd://127.0.0.1:1/export", is: 8, "refused"),
   ])
   func aPoolThatCannotBeLeavesNothing(_ case: Case) async throws {
     try await withPools { bench in
+      _ = try await bench.shell("cd \(bench.folder) && ln -s none link && ln -s self self && mkfifo fifo")
       let words = `case`.arguments.split(separator: " ").map { word -> String in
         switch word {
         case "A": bench.legs[0]
@@ -69,14 +77,15 @@ import Testing
     }
   }
 
-  @Test func oneFileByTwoNamesIsNoMirror() async throws {
+  @Test(arguments: ["ln", "ln -s"]) func oneFileByTwoNamesIsNoMirror(link: String) async throws {
     try await withPools { bench in
-      _ = try bench.file("leg-a", size: 8 << 20)
-      #expect(try await bench.shell("ln \(bench.legs[0]) \(bench.legs[1])").status == 0)
+      let leg = try bench.file("leg-a", size: 8 << 20)
+      #expect(try await bench.shell("\(link) \(bench.legs[0]) \(bench.legs[1])").status == 0)
       let outcome = try await bench.quartet(
         "pool", "create", "vg1", "--leg", bench.legs[0], "--leg", bench.legs[1])
       #expect(outcome.status == 6)
-      #expect(outcome.errors.contains("as another leg"), "\(outcome.errors)")
+      #expect(outcome.errors.contains("is leg \(leg) by another name"), "\(outcome.errors)")
+      #expect(try bench.contents(leg).allSatisfy { $0 == 0 })
     }
   }
 
@@ -132,6 +141,32 @@ import Testing
       #expect(refused.status == 1)
       #expect(refused.errors.contains("both copies of its metadata are damaged"), "\(refused.errors)")
       #expect(try bench.legs.map { try bench.contents($0) } == before)
+    }
+  }
+
+  @Test func aLegThatLostItsMetadataIsReplaced() async throws {
+    try await withPools { bench in
+      try await bench.makePool()
+      #expect(try await bench.quartet("pool", "serve", "vg1", "--background").status == 0)
+      #expect(try await bench.quartet("pool", "detach-leg", "vg1", bench.legs[1]).status == 0)
+      for offset in [4096, 16384] {
+        try bench.overwrite(bench.legs[1], at: (8 << 20) - offset, [UInt8](repeating: 0xff, count: 512))
+      }
+      let before = try bench.contents(bench.legs[1])
+      let says = "both copies of its metadata are damaged; replace the leg"
+      let attached = try await bench.quartet("pool", "attach-leg", "vg1", bench.legs[1])
+      #expect(attached.status == 4 && attached.errors.contains(says), "\(attached.errors)")
+      #expect(try bench.contents(bench.legs[1]) == before)
+      let status = try await bench.quartet("pool", "status", "vg1")
+      #expect(status.errors.contains(says), "why it is not there: \(status)")
+      let early = try await bench.quartet("pool", "verify", "vg1")
+      #expect(early.status == 8 && early.errors.contains("only one leg is up to date"), "\(early.errors)")
+      let replaced = try await bench.quartet(
+        "pool", "replace-leg", "vg1", bench.legs[1], bench.legs[1], "--wipe")
+      #expect(replaced.status == 0, "\(replaced.errors)")
+      #expect(try await bench.quartet("pool", "status", "vg1", "--watch").status == 0)
+      let verified = try await bench.quartet("pool", "verify", "vg1")
+      #expect(verified.status == 0 && verified.output.contains("2 legs"), "\(verified.errors)")
     }
   }
 

@@ -95,7 +95,8 @@ import Testing
       try bench.overwrite(volume, at: 512 << 10, [UInt8](repeating: 5, count: 1 << 20))
       _ = try await bench.shell("sync \(volume)")
       await bench.killServer()
-      #expect(try await bench.quartet("volume", "attach", "vg1/lun1", "--by", "fuse").status == 0)
+      let attached = try await bench.quartet("volume", "attach", "vg1/lun1", "--by", "fuse")
+      #expect(attached.status == 0, "\(attached.errors)")
       let early = try await bench.quartet("pool", "status", "vg1").output
       #expect(early.contains("Inconsistent") || early.contains("SyncTarget"), "\(early)")
       #expect(try await bench.quartet("pool", "set", "vg1", "--resync-rate", "none").status == 0)

@@ -118,14 +118,14 @@ import Testing
   }
 
   @Test(arguments: [
-    "", "nonsense\n", "{\"version\":1}\n", "{\"version\":1,\"answer\":{\"begun\":{}}}\nmore\n",
+    "nonsense", "nonsense\n", "{\"version\":1}\n", "{\"version\":1,\"answer\":{\"begun\":{}}}\nmore\n",
   ])
   func whatIsNoAnswerIsGarbled(_ bytes: String) throws {
     var template = Array("/tmp/quartet-control-XXXXXX".utf8CString)
     try #require(mkdtemp(&template) != nil)
     let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     let path = FilePath(folder + "/rude")
-    let server = try SharedEngine { try RudeServer(path, on: $0, says: Array(bytes.utf8)) }
+    let server = try SharedEngine { try RudeServer(path, on: $0) { _ in Array(bytes.utf8) } }
     defer {
       server.end()
       unlink(path.string)
@@ -145,19 +145,19 @@ import Testing
   }
 }
 
-/// Says something to whoever connects, whatever is asked, and hangs up.
+/// Says to whoever asks what it is told to say, and hangs up.
 final class RudeServer {
   private let socket: UnixSocket
   private var watch: DescriptorWatch?
 
-  init(_ path: FilePath, on loop: AIOLoop, says bytes: [UInt8]) throws {
+  init(_ path: FilePath, on loop: AIOLoop, _ answer: @escaping ([UInt8]) -> [UInt8]) throws {
     socket = try UnixSocket.listen(at: path)
     watch = loop.watch(socket.descriptor, for: .input) { [unowned self] _ in
       guard let client = socket.accept() else { return }
       // It reads first, or the kernel would tell the client of a reset before the answer.
       _ = client.wait(for: Int32(POLLIN), until: .now + .seconds(20))
-      _ = try? client.read(most: 65536)
-      _ = try? client.write(bytes[...])
+      let request = try? client.read(most: 65536)
+      _ = try? client.write(answer(request ?? [])[...])
     }
   }
 }

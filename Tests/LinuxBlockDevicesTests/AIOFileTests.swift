@@ -139,6 +139,31 @@ private final class Files {
     #expect(throws: Failure.self) { try files.run { file.submit(.discard(offset: 1 << 20, count: 512), $0) } }
   }
 
+  /// A write would make it longer again, with zeroes for what is gone.
+  @Test func aFileThatIsCutOffIsNotWrittenTo() throws {
+    let files = try Files(1, size: 1 << 20)
+    let file = try AIOFile(files.paths[0], on: files.loop)
+    let buffer = BlockBuffer(count: 4096)
+    let last = file.size - 4096
+    let requests: [BlockRequest] = [
+      .write(offset: last, buffer, durable: true), .write(offset: 0, buffer, durable: false),
+      .writeZeroes(offset: 0, count: 4096, durable: false), .discard(offset: last, count: 4096),
+      .read(offset: last, buffer),
+    ]
+    for request in requests {
+      #expect(truncate(files.paths[0].string, 64 << 10) == 0)
+      let failure = #expect(throws: Failure.self) { try files.run { file.submit(request, $0) } }
+      #expect(failure?.code == .refused)
+      var status = stat()
+      #expect(stat(files.paths[0].string, &status) == 0 && status.st_size == 64 << 10)
+    }
+    // In the middle it is longer when that is found, and not whole again.
+    let failure = #expect(throws: Failure.self) {
+      try files.run { file.submit(.write(offset: 512 << 10, buffer, durable: false), $0) }
+    }
+    #expect(failure?.problem.contains("cut it off") == true)
+  }
+
   @Test func aMirrorOfTwoFilesHoldsBothAlike() throws {
     let files = try Files(2, size: 8 << 20)
     var random = SystemRandomNumberGenerator()

@@ -97,6 +97,62 @@ import Testing
     try server.stop()
     #expect(try pool.differences() == [])
   }
+
+  /// The leg that is read from, with all that was written to it.
+  @Test func aLegThatIsCutOffIsDroppedAndNotReadAnyMore() async throws {
+    let pool = try ScratchPool()
+    let server = try Server(pool)
+    try #require(server.notice() == "READY=1", "\(server.messages)")
+    let leg = pool.legs[0].string
+    var load = VerifyingLoad(size: 8 << 20, seed: .random(in: 0 ... .max))
+    load.run(try NBDClient(server.socket), depth: 8, until: 400)
+    load = try await underLoad(server, load) {
+      try #require(truncate(leg, 3 << 20) == 0)
+      try await wait(pool) { $0.legs[0].status == .dropped }
+      #expect(try await pool.perform(.report).legs[0].problem?.contains("cut it off") == true)
+    }
+    #expect(try load.damage(NBDClient(server.socket)) == [])
+    // Nor when it has its former size again.
+    try #require(truncate(leg, 16 << 20) == 0)
+    let failure = await #expect(throws: Failure.self) {
+      try await pool.perform(.attachLeg(address: leg, discard: true))
+    }
+    #expect(failure?.code == .notFound)
+    try await pool.perform(.replaceLeg(old: leg, new: leg, wipe: true))
+    try await wait(pool) { $0.legs.allSatisfy { $0.status == .upToDate } }
+    #expect(try load.damage(NBDClient(server.socket)) == [])
+    try server.stop()
+    #expect(try pool.differences() == [])
+  }
+
+  /// No leg has room: the client is told, and what it was told to be written stays.
+  @Test(.enabled(if: geteuid() == 0, "a file system is mounted"), arguments: [1, 2])
+  func whatDoesNotFitOnAnyLegIsAnError(legs: Int) throws {
+    let pool = try ScratchPool(legs: legs, smallDisk: legs * 3 << 20, legsThere: legs)
+    var load = VerifyingLoad(size: 8 << 20, seed: .random(in: 0 ... .max))
+    do {
+      let server = try Server(pool)
+      try #require(server.notice() == "READY=1", "\(server.messages)")
+      let client = try NBDClient(server.socket)
+      load.run(client, depth: 8, while: { $0.failed == 0 && $0.acknowledged < 10000 })
+      #expect(load.failed > 0 && load.acknowledged > 0)
+      #expect(server.messages.contains("errno 28"), "\(server.messages)")
+      client.send(.disconnect)
+      server.signal(SIGTERM)
+      _ = try server.end()
+    }
+    try pool.growSmallDisk(to: 64 << 20)
+    let server = try Server(pool)
+    try #require(server.notice() == "READY=1", "\(server.messages)")
+    let client = try NBDClient(server.socket)
+    #expect(try load.damage(client) == [])
+    let failed = load.failed
+    load.run(client, depth: 8, until: 500)
+    #expect(try load.failed == failed && load.damage(client) == [])
+    client.send(.disconnect)
+    try server.stop()
+    #expect(try pool.differences() == [])
+  }
 }
 
 /// Sound: it is made here and used by one task alone.

@@ -17,8 +17,13 @@ final class ScratchPool {
 
   /// Makes a mirrored pool with one volume, `data`.
   ///
-  /// - Parameter smallDisk: How many bytes the file system has, at most, that the last leg is on.
-  init(legs count: Int = 2, size: Int = 16 << 20, volume extents: Int = 8, smallDisk: Int? = nil) throws {
+  /// - Parameters:
+  ///   - smallDisk: How many bytes the file system has, at most, that the last legs are on.
+  ///   - legsThere: How many those are.
+  init(
+    legs count: Int = 2, size: Int = 16 << 20, volume extents: Int = 8, smallDisk: Int? = nil,
+    legsThere: Int = 1
+  ) throws {
     var template = Array("/var/tmp/quartet-test-XXXXXX".utf8CString)
     try #require(mkdtemp(&template) != nil)
     let directory = FilePath(platformString: template)
@@ -29,7 +34,7 @@ final class ScratchPool {
       try #require(mount("none", small.string, "tmpfs", 0, "size=\(smallDisk)") == 0)
     }
     legs = try (0..<count).map { number in
-      let isSmall = smallDisk != nil && number == count - 1
+      let isSmall = smallDisk != nil && number >= count - legsThere
       let path = (isSmall ? small : directory).appending("leg-\(number)")
       let file = try FileDescriptor.open(path, .readWrite, options: .create, permissions: .ownerReadWrite)
       try file.resize(to: Int64(size))
@@ -123,7 +128,7 @@ final class ScratchPool {
     Issue.record("nothing is written")
   }
 
-  /// Makes room where the last leg is.
+  /// Makes room where the last legs are.
   func growSmallDisk(to size: Int) throws {
     let small = directory.appending("small")
     try #require(mount("none", small.string, "tmpfs", UInt(MS_REMOUNT), "size=\(size)") == 0)
