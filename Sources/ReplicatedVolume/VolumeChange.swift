@@ -69,7 +69,7 @@ public enum VolumeChange: Sendable, Hashable {
   case demote(ResourceName)
   /// Begins to compare the copies; what differs is marked, and brought into agreement at the next connect.
   case verify(ResourceName)
-  /// Takes into use what the disks of all nodes have grown by, and tells LVM.
+  /// Takes into use what the disks of all nodes have grown by, waits until the nodes agree on it, and tells LVM.
   case resize(ResourceName)
   /// Throws this node's data away and fetches everything from the peer.
   case invalidate(ResourceName)

@@ -121,7 +121,7 @@ public struct VolumeDriver: Sendable {
     } catch var failure as Failure {
       let tried = plan.steps.prefix(started.withLock { $0 })
       if case .resize(let name) = change, case .wait = tried.last?.operation, failure.code == .timedOut {
-        failure = try await disagreement(on: name, failure)
+        failure = (try? await disagreement(on: name, failure)) ?? failure
         // DRBD has the size that it had: where nothing but that was tried, nothing is left.
         if tried.count == 2 { throw failure }
       }
