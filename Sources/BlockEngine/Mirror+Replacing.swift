@@ -93,7 +93,7 @@ extension Mirror {
       return Failure(
         .invalid, device.name,
         "it is too small: it has \(device.size) bytes, and a leg of \(size) bytes of data takes "
-          + "\(LegLayout.smallestLegSize(dataSize: size))")
+          + "\(LegLayout.smallestLegSize(dataSize: size))", remedy: "name a larger one")
     }
     guard device.logicalBlockSize <= logicalBlockSize else {
       return Failure(

@@ -93,7 +93,8 @@ extension Mirror {
     guard failure == nil else { return }
     failure = Failure(
       .unavailable, name, "no leg that is up to date is left: \(reason.subject): \(reason.problem)",
-      answer: reason.answer, remedy: "repair the legs, and open the mirror again")
+      answer: reason.answer,
+      remedy: "repair the legs, then end the process that uses them, and open the mirror again")
     isTransition = false
     onEvent("the mirror has failed")
     resume()

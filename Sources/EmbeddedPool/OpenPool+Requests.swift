@@ -18,15 +18,16 @@ extension OpenPool {
     }
   }
 
-  /// The mirror does not know what the pool is called.
   private func named(_ answer: PoolAnswer) -> PoolAnswer {
-    guard case .failed(let stored) = answer, stored.failure.subject == mirror?.name else { return answer }
-    var failure = stored.failure
+    if case .failed(let stored) = answer { .failed(named(stored.failure)) } else { answer }
+  }
+
+  /// The mirror does not know what the pool is called.
+  private func named(_ failure: Failure) -> Failure {
+    guard failure.subject == mirror?.name else { return failure }
+    var failure = failure
     failure.subject = "pool \(name)"
-    if failure.code == .unavailable {
-      failure.remedy = "repair the legs; then end the process that serves the pool, and serve it again"
-    }
-    return .failed(failure)
+    return failure
   }
 
   private func carryOutChecked(
@@ -133,7 +134,7 @@ extension OpenPool {
 
   private func endJob(_ failure: Failure?) {
     job?.isRunning = false
-    job?.failure = failure.map(StoredFailure.init)
+    job?.failure = failure.map { StoredFailure(named($0)) }
   }
 
   private func verify(_ completion: @escaping (PoolAnswer) -> Void) throws {

@@ -60,7 +60,10 @@ final class NBDConnection {
       lookup = (step, watch)
       // It keeps the connection, which nobody else has until it is open.
       connectTimer = loop.schedule(after: limit) { [self] in
-        lose(Failure(.timedOut, name, "the NBD server did not take the connection for \(limit)"))
+        lose(
+          Failure(
+            .timedOut, name, "the NBD server did not take the connection for \(limit)",
+            remedy: "see whether the server hangs, and restart it"))
       }
     } catch {
       completion(error as? Failure ?? Failure(.invalid, name, "\(error)"))
@@ -234,7 +237,10 @@ final class NBDConnection {
     loop.schedule(after: answerLimit / 8) { [weak self] in
       guard let self, let oldest = waiting.oldest else { return }
       if loop.now - oldest >= answerLimit {
-        giveUp(Failure(.timedOut, name, "the NBD server did not answer for \(answerLimit)"))
+        giveUp(
+          Failure(
+            .timedOut, name, "the NBD server did not answer for \(answerLimit)",
+            remedy: "see whether the server hangs, and attach the leg again"))
       } else {
         scheduleCheck(of: waiting)
       }
@@ -322,7 +328,9 @@ final class NBDConnection {
         remedy: "look into the log of the NBD server, and attach the leg again")
     }
     if number == 0 || number == EPROTO {
-      return Failure(.garbled, name, "the NBD server broke the protocol", answer: text)
+      return Failure(
+        .garbled, name, "the NBD server broke the protocol", answer: text,
+        remedy: "see whether it is a server of NBD, and attach the leg again")
     }
     var failure = Failure.system(Errno(rawValue: number), name, "the connection to the NBD server broke")
     failure.answer = text
@@ -331,9 +339,11 @@ final class NBDConnection {
 
   private func cannotConnect(_ error: (number: Int32, text: String)) -> Failure {
     let problem = "cannot connect to the NBD server"
-    guard error.number != 0 else { return Failure(.unavailable, name, problem, answer: error.text) }
-    var failure = Failure.system(
-      Errno(rawValue: error.number), name, problem, remedy: "see whether the server runs and has the export")
+    let remedy = "see whether the server runs and has the export"
+    guard error.number != 0 else {
+      return Failure(.unavailable, name, problem, answer: error.text, remedy: remedy)
+    }
+    var failure = Failure.system(Errno(rawValue: error.number), name, problem, remedy: remedy)
     if error.number == EINVAL { failure.code = .invalid }
     failure.answer = error.text
     return failure
