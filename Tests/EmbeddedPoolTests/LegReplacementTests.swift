@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 import HostInterface
 import LinuxBlockDevices
@@ -39,6 +40,7 @@ import Testing
     var template = Array("/tmp/quartet-replace-XXXXXX".utf8CString)
     try #require(mkdtemp(&template) != nil)
     let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
     let host = LocalHost(lockDirectory: FilePath(folder))
     let pools = EmbeddedPools(
       on: host, places: PoolPlaces(descriptions: FilePath(folder + "/pools"), runtime: FilePath(folder)))
@@ -48,7 +50,6 @@ import Testing
     _ = try await creation.perform(on: host, pools.places)
     try pools.places.makeDirectory(pools.places.control(of: creation.name).removingLastComponent(), on: host)
     try await body(pools, pools.existing(creation.name), legs[2])
-    _ = try await host.run(["rm", "-r", folder], environment: [:], input: [], limit: .seconds(10))
   }
 
   @Test(arguments: Answer.allCases)
