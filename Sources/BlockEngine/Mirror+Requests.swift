@@ -146,6 +146,11 @@ extension Mirror {
 
   /// Marks a change where it is durable, and goes on.
   private func intend(_ change: Change) {
+    if isOwned(lately: options.ownTime) { return intendOwned(change) }
+    whenOwned(lately: options.ownTime) { [self] in intendOwned(change) }
+  }
+
+  private func intendOwned(_ change: Change) {
     if let failure { return change.completion(failure) }
     if isTransition { return paused.append { [self] in intend(change) } }
     if isWhole {

@@ -90,11 +90,17 @@ extension Mirror {
   }
 
   private func failMirror(_ reason: Failure) {
+    fail(
+      Failure(
+        .unavailable, name, "no leg that is up to date is left: \(reason.subject): \(reason.problem)",
+        answer: reason.answer,
+        remedy: "repair the legs, then end the process that uses them, and open the mirror again"))
+  }
+
+  /// Gives up: every request fails from now on.
+  func fail(_ reason: Failure) {
     guard failure == nil else { return }
-    failure = Failure(
-      .unavailable, name, "no leg that is up to date is left: \(reason.subject): \(reason.problem)",
-      answer: reason.answer,
-      remedy: "repair the legs, then end the process that uses them, and open the mirror again")
+    failure = reason
     isTransition = false
     onEvent("the mirror has failed")
     resume()
