@@ -6,7 +6,8 @@ extension Mirror {
     if isClosing { return completion(Failure(.unavailable, name, "it is being closed")) }
     let end = counted(completion)
     switch request {
-    case .read: read(request, end)
+    // A former owner would read what another one is changing.
+    case .read: whenOwned(lately: options.ownTime) { [self] in read(request, end) }
     case .flush: flush(end)
     default: change(request, request.range ?? 0..<0, end)
     }

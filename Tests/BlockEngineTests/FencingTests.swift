@@ -23,6 +23,7 @@ import Testing
     #expect(world.settle(next))
     _ = world.clock.run(limit: 100_000) { false }
     let before = contents
+    #expect(world.code { _ = try world.read(former, block: 0) } == .inUse)
     for block in [0, 1, 200] {
       #expect(world.code { try world.write(former, 3, block: block) } == .inUse)
     }
