@@ -72,14 +72,14 @@ simulate: swift
 	$(SWIFT) build -c release --product simulate
 	$(SWIFT) run -c release --skip-build simulate $(SEED) $(COUNT)
 
-# The engine's thread under the sanitizer of threads, the engine under the one of addresses: two builds more, so not in
+# What has threads under the sanitizer of threads, the engine under the one of addresses: two builds more, so not in
 # `check`. Mirrors that a simulated crash ends are cycles, which are not looked for.
 sanitize: deps
 	$(SWIFT) build --build-tests --sanitize=thread --scratch-path .build-thread
-	$(TEST) --sanitize=thread --scratch-path .build-thread --filter '^LinuxBlockDevicesTests\.'
+	$(TEST) --sanitize=thread --scratch-path .build-thread --filter '^(LinuxBlockDevicesTests|NBDClientTests)\.'
 	$(SWIFT) build --build-tests --sanitize=address --scratch-path .build-address
 	ASAN_OPTIONS=detect_leaks=0 $(TEST) --sanitize=address --scratch-path .build-address \
-	  --filter '^(BlockEngineTests|ExtentPoolTests|LinuxBlockDevicesTests)\.'
+	  --filter '^(BlockEngineTests|ExtentPoolTests|LinuxBlockDevicesTests|NBDClientTests|EmbeddedPoolTests)\.'
 
 # The server killed under load, FACTOR times as often as in `check`.
 crash: deps

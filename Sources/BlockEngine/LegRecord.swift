@@ -14,12 +14,14 @@ import HostInterface
 /// whose list has not ours, has diverged: split brain.
 ///
 /// Behind the generations stands, at 328, which disk each of the eight legs is (u64 each): zero for the one that the
-/// mirror was made with, else the number that a disk got when it took the place of another.
+/// mirror was made with, else the number that a disk got when it took the place of another. At 392 stands a u64 by which
+/// the process that uses a leg without a lock knows it for its own.
 struct LegRecord: Equatable {
   static let magic = Array("QUARTETLEG\0\0".utf8)
   static let version: UInt32 = 1
   static let generationLimit = 32
   private static let legIDs = 72 + 8 * generationLimit
+  private static let ownerOffset = legIDs + 8 * GenerationHistory.legLimit
 
   var mirrorID: [UInt8]
   var layout: LegLayout
@@ -29,6 +31,8 @@ struct LegRecord: Equatable {
   var logShift: Int
   var isInUse = false
   var isInconsistent = false
+  /// Who uses it, where no lock tells; see `Mirror+Fencing`.
+  var owner: UInt64 = 0
   var history: GenerationHistory
   /// Which of the two copies it was read from: the other one, which may be damaged, is written first.
   var copy = 1
@@ -72,6 +76,7 @@ struct LegRecord: Equatable {
       generations: (0..<count).map { bytes.get(at: 72 + 8 * $0) }, covered: Int(bytes[64]),
       behind: bytes.get(at: 60),
       legIDs: (0..<GenerationHistory.legLimit).map { bytes.get(at: Self.legIDs + 8 * $0) })
+    owner = bytes.get(at: Self.ownerOffset)
   }
 
   func encoded() -> BlockBuffer {
@@ -91,6 +96,7 @@ struct LegRecord: Equatable {
     bytes[64] = UInt8(history.covered)
     bytes[65] = UInt8(history.generations.count)
     for (place, generation) in history.generations.enumerated() { bytes.put(generation, at: 72 + 8 * place) }
+    bytes.put(owner, at: Self.ownerOffset)
     for (place, id) in history.legIDs.enumerated() { bytes.put(id, at: Self.legIDs + 8 * place) }
     bytes.put(Checksum.crc32c(bytes, 0..<512, without: 508), at: 508)
     return buffer

@@ -25,7 +25,13 @@ extension Mirror {
         if let place = assembly.needs.firstIndex(of: .replaced) {
           throw MirrorAssembly.replaced(devices[place].name)
         }
-        load(devices, found, assembly, clock, options, random, completion)
+        claim(devices, found, clock, options, random) { result in
+          switch result {
+          case .failure(let failure): completion(.failure(failure))
+          case .success(let (claimed, owner)):
+            load(devices, claimed, assembly, owner, clock, options, random, completion)
+          }
+        }
       } catch {
         completion(.failure(error as? Failure ?? Failure(.invalid, "mirror", "\(error)")))
       }
@@ -73,7 +79,7 @@ extension Mirror {
 
   /// Reads the bitmap and the activity logs, and begins.
   private static func load(
-    _ devices: [any BlockDevice], _ records: [LegRecord], _ assembly: MirrorAssembly,
+    _ devices: [any BlockDevice], _ records: [LegRecord], _ assembly: MirrorAssembly, _ owner: UInt64,
     _ clock: any EngineClock,
     _ options: MirrorOptions, _ random: @escaping () -> UInt64,
     _ completion: @escaping (Result<Mirror, Failure>) -> Void
@@ -107,10 +113,11 @@ extension Mirror {
         let isUpToDate = assembly.needs[place] == .nothing
         legs[records[place].index] = MirrorLeg(device, records[place], isUpToDate ? .upToDate : .syncTarget)
       }
-      Mirror(
+      let mirror = Mirror(
         legs, identity: reference, history: reference.history, bitmap: bitmap, log: log, clock: clock,
-        options: options, random: random
-      ).begin(completion)
+        options: options, random: random)
+      mirror.owner = owner
+      mirror.begin(completion)
     }
     readBitmap(layout, of: devices[assembly.reference], from: 0, clock, options, read.expect()) {
       damaged += bitmap.merge($0, $1)
@@ -211,6 +218,7 @@ extension Mirror {
       leg.record.isInUse = true
       leg.record.isInconsistent = true
       leg.record.sequence += 1
+      own(leg)
       let places = record.layout.superblockOffsets
       let order = [places[1 - record.copy], places[record.copy]]
       // It says that it is incomplete before it gets anything new.

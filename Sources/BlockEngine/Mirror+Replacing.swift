@@ -171,6 +171,7 @@ extension Mirror {
         let isRead = options.defects.contains(.unsyncedReplacement)
         (record.isInUse, record.isInconsistent) = (true, !isRead)
         let leg = MirrorLeg(device, record, isRead ? .upToDate : .syncTarget)
+        own(leg)
         writeNew(leg) { [self] failure in
           if let failure = failure ?? self.failure ?? refusal(by: name) {
             startResync()

@@ -10,7 +10,8 @@ extension Mirror {
       endRequest()
     }
     switch request {
-    case .read: read(request, end)
+    // A former owner would read what another one is changing.
+    case .read: whenOwned(lately: options.ownTime) { [self] in read(request, end) }
     case .flush: flush(end)
     default: change(request, request.range ?? 0..<0, end)
     }
@@ -146,6 +147,11 @@ extension Mirror {
 
   /// Marks a change where it is durable, and goes on.
   private func intend(_ change: Change) {
+    if isOwned(lately: options.ownTime) { return intendOwned(change) }
+    whenOwned(lately: options.ownTime) { [self] in intendOwned(change) }
+  }
+
+  private func intendOwned(_ change: Change) {
     if let failure { return change.completion(failure) }
     if isTransition { return paused.append { [self] in intend(change) } }
     if isWhole {

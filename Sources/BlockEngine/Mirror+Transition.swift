@@ -25,6 +25,11 @@ extension Mirror {
     if !isRunning, failure == nil { enqueue { [self] in transition($0) } }
   }
 
+  /// Goes on without a leg whose device is known to be lost; without effect when that is none any more.
+  package func drop(_ device: any BlockDevice, because reason: Failure) {
+    if let leg = connected.first(where: { $0.device === device }) { drop(leg, reason) }
+  }
+
   /// Goes on without a leg that is to go; the last one that is up to date is refused.
   ///
   /// - Parameter completion: Called when the others know it durably.
@@ -90,11 +95,17 @@ extension Mirror {
   }
 
   private func failMirror(_ reason: Failure) {
+    fail(
+      Failure(
+        .unavailable, name, "no leg that is up to date is left: \(reason.subject): \(reason.problem)",
+        answer: reason.answer,
+        remedy: "repair the legs, then end the process that uses them, and open the mirror again"))
+  }
+
+  /// Gives up: every request fails from now on.
+  func fail(_ reason: Failure) {
     guard failure == nil else { return }
-    failure = Failure(
-      .unavailable, name, "no leg that is up to date is left: \(reason.subject): \(reason.problem)",
-      answer: reason.answer,
-      remedy: "repair the legs, then end the process that uses them, and open the mirror again")
+    failure = reason
     isTransition = false
     onEvent("the mirror has failed")
     resume()

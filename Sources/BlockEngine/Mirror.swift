@@ -57,6 +57,11 @@ package final class Mirror: BlockDevice {
   private var control: [(@escaping () -> Void) -> Void] = []
   private var isControlBusy = false
 
+  // What tells that legs without a lock are this process's own: see Mirror+Fencing.
+  var owner: UInt64 = 0
+  var lastOwned: Duration?
+  var ownWaiting: [() -> Void] = []
+
   /// Whether a disk is on its way into the place of a leg: see Mirror+Replacing.
   var isReplacing = false
   var pass: ResyncPass?
@@ -195,6 +200,10 @@ package final class Mirror: BlockDevice {
 
   /// Writes the superblocks of legs, each copy durably before the other, and calls back when all have answered.
   func writeRecords(of legs: [MirrorLeg], _ completion: @escaping () -> Void) {
+    whenOwned(lately: .zero) { [self] in writeOwnedRecords(of: legs, completion) }
+  }
+
+  private func writeOwnedRecords(of legs: [MirrorLeg], _ completion: @escaping () -> Void) {
     let all = Completion { _ in completion() }
     for leg in legs where leg.isConnected {
       leg.record.sequence += 1

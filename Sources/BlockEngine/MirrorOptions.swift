@@ -6,6 +6,8 @@ package struct MirrorOptions {
   package var discarding: Set<Int> = []
   /// A leg that does not answer for this long is dropped.
   package var stallLimit: Duration = .seconds(10)
+  /// For how long a leg without a lock counts as this process's own, before that is looked at again.
+  package var ownTime: Duration = .seconds(1)
   /// How many bytes a second a resync copies at most; nil for as many as it can.
   package var resyncRate: Int?
   /// How many extents the activity log holds: what is resynced after a crash is at most that.
@@ -42,6 +44,8 @@ package struct MirrorDefects: OptionSet {
   package static let unsyncedReplacement = MirrorDefects(rawValue: 128)
   /// When a disk replaces another, it is not marked that it lacks everything.
   package static let unmarkedReplacement = MirrorDefects(rawValue: 256)
+  /// Nobody looks whether another process has taken a leg that has no lock.
+  package static let unfenced = MirrorDefects(rawValue: 1024)
   /// A disk that was replaced is taken for the leg that it was.
   package static let forgottenReplacement = MirrorDefects(rawValue: 512)
 }

@@ -18,6 +18,10 @@ package final class SimulatedDisk: BlockDevice {
   package let name: String
   package let size: Int
   package let logicalBlockSize = SimulatedDisk.sectorSize
+  /// Whether writes fail, as those of a full disk.
+  package var isFull = false
+  /// Whether no lock protects it.
+  package var isRemote = false
   /// How it treats requests from now on; see also ``die()`` and ``hold()``.
   package private(set) var condition = Condition.well
   /// Whether flushes and durable writes complete without making anything durable.
@@ -71,6 +75,9 @@ package final class SimulatedDisk: BlockDevice {
     workLater { [self] in
       inFlight[number] = nil
       completed += 1
+      if isFull, case .write = request {
+        return completion(Failure(.refused, name, "the simulated disk is full"))
+      }
       // A dead disk may have done what it cannot answer any more.
       if condition != .dead || Bool.random(using: &random) { perform(request, moment: moment) }
       completion(condition == .dead ? lost : nil)

@@ -60,7 +60,10 @@ extension OpenPool {
     func connect(_ failure: Failure?) {
       if let failure { return completion(.failure(failure)) }
       _ = mirror.release(deviceNamed: uri)
-      NBDLeg.connect(uri, on: loop, options: options) { completion($0.map { $0 as any BlockDevice }) }
+      NBDLeg.connect(uri, on: loop, options: options) { result in
+        if let leg = try? result.get() { Self.watch(leg, for: mirror) }
+        completion(result.map { $0 as any BlockDevice })
+      }
     }
     guard let former = mirror.droppedDevice(named: uri) as? NBDLeg else { return connect(nil) }
     former.end(atMost: options.connectLimit, connect)

@@ -2,6 +2,7 @@ import BlockEngine
 import ExtentPool
 import HostInterface
 import LinuxBlockDevices
+import NBDClient
 import ReplicatedVolume
 
 /// An embedded pool in use: its legs, the mirror over them, and the extents on it.
@@ -120,8 +121,20 @@ package final class OpenPool {
         on: usable.compactMap { legs.devices[$0] }, clock: loop, options: chosen,
         random: { .random(in: 1 ... .max) }, $0)
     }
-    do { return try opened.get() } catch {
+    do {
+      let mirror = try opened.get()
+      for device in legs.present { watch(device, for: mirror) }
+      return mirror
+    } catch {
       throw refusal(error, missing, problems, description)
+    }
+  }
+
+  /// Has a leg dropped when its server is lost, though nobody asks it anything.
+  static func watch(_ device: any BlockDevice, for mirror: Mirror) {
+    guard let leg = device as? NBDLeg else { return }
+    leg.onLoss = { [weak mirror, weak leg] failure in
+      if let leg { mirror?.drop(leg, because: failure) }
     }
   }
 

@@ -14,8 +14,6 @@ package struct NBDLegOptions {
   package var answerLimit: Duration = .seconds(8)
   /// The size in bytes that the export must have; nil for any.
   package var size: Int?
-  /// Told once when the connection is lost, also while nothing is asked, so that the leg can be connected anew.
-  package var onLoss: ((Failure) -> Void)?
 
   /// The ordinary options.
   package init() {}
@@ -39,6 +37,11 @@ package final class NBDLeg: BlockDevice {
   package let logicalBlockSize: Int
   package let isRemote = true
 
+  /// Told once when the connection is lost, also while nothing is asked.
+  package var onLoss: ((Failure) -> Void)? {
+    get { connection.onLoss }
+    set { connection.onLoss = newValue }
+  }
   private let connection: NBDConnection
   /// What the server takes in one request, in bytes.
   private let largest: Int
@@ -69,7 +72,6 @@ package final class NBDLeg: BlockDevice {
         if let failure { return completion(.failure(failure)) }
         do {
           let leg = try NBDLeg(connection, options)
-          connection.onLoss = options.onLoss
           completion(.success(leg))
         } catch {
           connection.end(atMost: options.connectLimit) { _ in }

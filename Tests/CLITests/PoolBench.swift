@@ -38,7 +38,7 @@ extension Workbench {
   /// Ends what serves pools of this bench, and takes away what is mounted in it.
   func endPools() async {
     let script = """
-      for file in $(grep -lzxFs "QUARTET_RUNTIME_DIR=\(folder)/run" /proc/[0-9]*/environ); do
+      for file in $(grep -lzFs "QUARTET_RUNTIME_DIR=\(folder)/run" /proc/[0-9]*/environ); do
         pid=${file#/proc/}
         kill -9 "${pid%/environ}"
       done

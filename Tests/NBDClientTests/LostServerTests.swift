@@ -28,10 +28,9 @@ import Testing
 
   @Test func aKilledServerFailsWhatIsInFlight() throws {
     let server = try NBDServer.nbdkit(["--filter=delay", "memory", "1M", "wdelay=10"], in: scratch)
-    var options = NBDLegOptions()
     var losses: [Failure] = []
-    options.onLoss = { losses.append($0) }
-    let leg = try loop.connect(server.uri, options)
+    let leg = try loop.connect(server.uri)
+    leg.onLoss = { losses.append($0) }
     var answers: [Failure?] = []
     for number in 0..<4 {
       leg.submit(.write(offset: number * 4096, BlockBuffer(pattern(number, 4096)), durable: false)) {
@@ -49,10 +48,9 @@ import Testing
 
   @Test func theLossOfAServerIsToldWhileNothingIsAsked() throws {
     let server = try NBDServer.nbdkit(["memory", "1M"], in: scratch)
-    var options = NBDLegOptions()
     var loss: Failure?
-    options.onLoss = { loss = $0 }
-    let leg = try loop.connect(server.uri, options)
+    let leg = try loop.connect(server.uri)
+    leg.onLoss = { loss = $0 }
     loop.schedule(after: .milliseconds(10)) { server.kill() }
     try loop.run { loss != nil }
     #expect(loss?.code == .unavailable)
