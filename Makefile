@@ -76,7 +76,7 @@ simulate: swift
 # `check`. Mirrors that a simulated crash ends are cycles, which are not looked for.
 sanitize: deps
 	$(SWIFT) build --build-tests --sanitize=thread --scratch-path .build-thread
-	$(TEST) --sanitize=thread --scratch-path .build-thread --filter '^(LinuxBlockDevicesTests|NBDClientTests)\.'
+	$(TEST) --sanitize=thread --scratch-path .build-thread --filter '^(LinuxBlockDevicesTests|NBDClientTests|EmbeddedPoolTests)\.'
 	$(SWIFT) build --build-tests --sanitize=address --scratch-path .build-address
 	ASAN_OPTIONS=detect_leaks=0 $(TEST) --sanitize=address --scratch-path .build-address \
 	  --filter '^(BlockEngineTests|ExtentPoolTests|LinuxBlockDevicesTests|NBDClientTests|EmbeddedPoolTests)\.'
