@@ -88,7 +88,7 @@ import Testing
       try bench.overwrite(volume, at: 0, [UInt8](repeating: 9, count: 1 << 20))
       _ = try await bench.shell("sync \(volume)")
       #expect(try await bench.quartet("pool", "detach-leg", "vg1", bench.legs[1]).status == 0)
-      #expect(try await bench.quartet("pool", "set", "vg1", "--resync-rate", "4M").status == 0)
+      #expect(try await bench.quartet("pool", "set", "vg1", "--resync-rate", "128K").status == 0)
       let done = try await replace(bench, bench.legs[1], new(bench), "--size", "24M", "--json")
       #expect(done.status == 0 && done.output.contains("replace leg"), "\(done.errors)")
       #expect(try description(bench).contains("resyncRate"), "what else stands there is kept")
