@@ -79,6 +79,12 @@ struct LegRecord: Equatable {
     owner = bytes.get(at: Self.ownerOffset)
   }
 
+  /// What writes both copies, to be done in order: the one that is known to be good is overwritten when the other one is.
+  var writes: [BlockRequest] {
+    let (block, places) = (encoded(), layout.superblockOffsets)
+    return [places[1 - copy], places[copy]].map { .write(offset: $0, block, durable: true) }
+  }
+
   func encoded() -> BlockBuffer {
     let buffer = BlockBuffer(count: 4096)
     let bytes = buffer.bytes

@@ -33,12 +33,9 @@ extension Mirror {
     for place in shared {
       var record = records[place]
       (record.owner, record.sequence) = (owner, record.sequence + 1)
-      // The copy that is known to be good is overwritten when the other one is.
-      let offsets = record.layout.superblockOffsets
-      let order = [offsets[1 - record.copy], offsets[record.copy]]
       let (device, end) = (devices[place], written.expect())
       clock.limited(options.stallLimit, device.name) {
-        device.submitInOrder(order.map { .write(offset: $0, record.encoded(), durable: true) }, $0)
+        device.submitInOrder(record.writes, $0)
       } _: { failure in
         if failure == nil { claimed[place] = record }
         end(nil)

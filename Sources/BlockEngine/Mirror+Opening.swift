@@ -219,11 +219,9 @@ extension Mirror {
       leg.record.isInconsistent = true
       leg.record.sequence += 1
       own(leg)
-      let places = record.layout.superblockOffsets
-      let order = [places[1 - record.copy], places[record.copy]]
       // It says that it is incomplete before it gets anything new.
       clock.limited(options.stallLimit, device.name) {
-        device.submitInOrder(order.map { .write(offset: $0, leg.record.encoded(), durable: true) }, $0)
+        device.submitInOrder(leg.record.writes, $0)
       } _: { [self] failure in
         if let failure = failure ?? self.failure { return completion(failure) }
         if record.isOtherCopyDamaged { onEvent(Self.isRepaired(device)) }

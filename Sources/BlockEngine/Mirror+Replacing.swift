@@ -172,7 +172,9 @@ extension Mirror {
         (record.isInUse, record.isInconsistent) = (true, !isRead)
         let leg = MirrorLeg(device, record, isRead ? .upToDate : .syncTarget)
         own(leg)
-        writeNew(leg) { [self] failure in
+        clock.limited(options.stallLimit, device.name) {
+          device.submitInOrder(leg.record.writes, $0)
+        } _: { [self] failure in
           if let failure = failure ?? self.failure ?? refusal(by: name) {
             startResync()
             return completion(failure)
@@ -181,17 +183,5 @@ extension Mirror {
         }
       }
     }
-  }
-
-  private func writeNew(_ leg: MirrorLeg, _ completion: @escaping (Failure?) -> Void) {
-    clock.limited(
-      options.stallLimit, leg.device.name,
-      {
-        leg.device.submitInOrder(
-          leg.record.layout.superblockOffsets.map {
-            .write(offset: $0, leg.record.encoded(), durable: true)
-          },
-          $0)
-      }, completion)
   }
 }

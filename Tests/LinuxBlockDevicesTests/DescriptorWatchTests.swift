@@ -109,6 +109,26 @@ private final class Pipe {
     for watch in watches { watch.cancel() }
   }
 
+  /// As libnbd does it, which closes its socket itself: the next descriptor has the same number.
+  @Test func aWatchOfADescriptorThatWasClosedHarmsNoOther() throws {
+    var ends: [Int32] = [0, 0]
+    try #require(pipe(&ends) == 0)
+    let former = loop.watch(ends[0], for: .input) { _ in }
+    defer { for end in ends { close(end) } }
+    let new = try Pipe()
+    // Closes what the number stood for.
+    try #require(dup2(new.output, ends[0]) == ends[0])
+    var calls = 0
+    let watch = loop.watch(ends[0], for: .input) { _ in
+      calls += 1
+      new.take()
+    }
+    former.cancel()
+    new.put()
+    try loop.run { calls == 1 }
+    watch.cancel()
+  }
+
   @Test func aDescriptorThatCannotBeWaitedForIsToldOnce() throws {
     var calls: [PollEvents] = []
     let watch = loop.watch(-1, for: .input) { calls.append($0) }
