@@ -105,7 +105,7 @@ extension ExtentPool {
     guard let header = headers[live] else {
       return completion(.failure(Failure(.garbled, device.name, "no version of the pool's metadata is left")))
     }
-    readSlot(live, header, layout, device) { result in
+    SlotReader.read(live, header, layout, device) { result in
       completion(
         result.flatMap { contents in
           do {
@@ -185,20 +185,6 @@ extension ExtentPool {
       if let failure { return completion(.failure(failure)) }
       completion(
         .success([0, 2].map { SlotContents.newestHeader(blocks[$0].1, blocks[$0 + 1].1, layout: layout) }))
-    }
-  }
-
-  static func readSlot(
-    _ slot: Int, _ header: SlotHeader, _ layout: PoolLayout, _ device: any BlockDevice,
-    _ completion: @escaping (Result<SlotContents, Failure>) -> Void
-  ) {
-    let buffer = BlockBuffer(count: layout.slotSize)
-    let requests = device.inParts(.read(offset: 0, buffer)).map { $0.moved(by: layout.slotOffsets[slot]) }
-    device.submitInOrder(requests) { failure in
-      if let failure { return completion(.failure(failure)) }
-      completion(
-        Result { try SlotContents(buffer, header: header, layout: layout, subject: device.name) }
-          .mapError { $0 as? Failure ?? Failure(.garbled, device.name, "\($0)") })
     }
   }
 }

@@ -52,7 +52,7 @@ extension ExtentPool {
       for (slot, header) in headers.enumerated() {
         guard let header else { continue }
         let end = all.expect()
-        readSlot(slot, header, layout, device) { result in
+        SlotReader.read(slot, header, layout, device) { result in
           if let contents = try? result.get() { found.append(contents) }
           end(nil)
         }

@@ -104,7 +104,7 @@ package final class ExtentPool {
           answer: failure.answer, remedy: "repair the device, and open the pool again")
       }
       let change = try plan(&state)
-      let (record, checksum) = SlotContents.record(
+      let (record, checksum) = SlotRecord.encoded(
         change, sequence: sequence + 1, slot: slotSequence, previous: lastChecksum, layout: layout)
       guard logEnd + record.count <= layout.slotSize - PoolLayout.block else {
         return try startSlot(with: change, completion)
