@@ -114,15 +114,14 @@ package final class AIOFile: BlockDevice {
     if buffer.count == 0 { return completion(nil) }
     // What is written at the end hides that something before it is gone.
     if isWrite, offset + buffer.count == size, let isCut { return completion(isCut) }
-    let descriptor = file.rawValue
-    loop.submit { block in
-      if isWrite {
-        io_prep_pwrite(block, descriptor, buffer.bytes.baseAddress, buffer.count, Int64(offset))
-        if durable { block.pointee.aio_rw_flags = UInt32(QUARTET_RWF_DSYNC) }
-      } else {
-        io_prep_pread(block, descriptor, buffer.bytes.baseAddress, buffer.count, Int64(offset))
-      }
-    } _: { [self] done in
+    var request = iocb()
+    if isWrite {
+      io_prep_pwrite(&request, file.rawValue, buffer.bytes.baseAddress, buffer.count, Int64(offset))
+      if durable { request.aio_rw_flags = UInt32(QUARTET_RWF_DSYNC) }
+    } else {
+      io_prep_pread(&request, file.rawValue, buffer.bytes.baseAddress, buffer.count, Int64(offset))
+    }
+    loop.submit(request) { [self] done in
       // The buffer lives at least until here: this closure has it.
       if done == buffer.count { return completion(isWrite ? isCut : nil) }
       guard done > 0 else {
@@ -148,8 +147,9 @@ package final class AIOFile: BlockDevice {
   }
 
   func flush(_ completion: @escaping (Failure?) -> Void) {
-    let descriptor = file.rawValue
-    loop.submit({ io_prep_fdsync($0, descriptor) }) { [name] done in
+    var request = iocb()
+    io_prep_fdsync(&request, file.rawValue)
+    loop.submit(request) { [name] done in
       completion(done < 0 ? Self.failure(Errno(rawValue: Int32(-done)), name, "cannot flush") : nil)
     }
   }

@@ -29,13 +29,15 @@ package final class AIOLoop: EngineClock {
   private let blocks: UnsafeMutablePointer<iocb>
   private let events: UnsafeMutablePointer<io_event>
   private var free: [Int]
-  private var answers: [Answer?]
+  private var answers: [Waiting?]
   /// Prepared and not yet taken by the kernel.
   private var batch: Batch = []
   /// Whether the kernel has no room until something is complete.
   private var isFull = false
+  /// Who is to be told; a type of its own, since a closure that is an element itself costs two more.
+  private struct Waiting { let answer: Answer }
   /// What waits for a free block.
-  private var waiting: [(prepare: (UnsafeMutablePointer<iocb>) -> Void, answer: Answer)] = []
+  private var waiting: [(request: iocb, answer: Answer)] = []
   private var timers = TimerQueue()
   /// The bells that are armed, by their blocks, which come after those of the requests.
   private var isArmed = [false, false]
@@ -112,13 +114,13 @@ package final class AIOLoop: EngineClock {
     while let next = timers.next, next <= time { timers.takeFirst()?.call.fire() }
   }
 
-  /// Prepares a request for the next call into the kernel.
-  func submit(_ prepare: @escaping (UnsafeMutablePointer<iocb>) -> Void, _ answer: @escaping Answer) {
-    guard let slot = free.popLast() else { return waiting.append((prepare, answer)) }
+  /// Keeps a request, as io_prep_pread(3) and its like make it, for the next call into the kernel.
+  func submit(_ request: iocb, _ answer: @escaping Answer) {
+    guard let slot = free.popLast() else { return waiting.append((request, answer)) }
     let block = blocks + slot
-    prepare(block)
+    block.pointee = request
     block.pointee.data = UnsafeMutableRawPointer(bitPattern: slot + 1)
-    answers[slot] = answer
+    answers[slot] = Waiting(answer: answer)
     batch.append(block)
   }
 
@@ -204,6 +206,9 @@ package final class AIOLoop: EngineClock {
   /// - Returns: How many the kernel told.
   /// - Throws: ``Failure`` when it does not.
   func wait(atMost limit: Duration) throws -> Int {
+    // What is complete already is there to be seen, without a call into the kernel.
+    let seen = quartet_aio_take(context, events, UInt32(depth + isArmed.count))
+    if seen > 0 || (seen == 0 && limit == .zero) { return Int(seen) }
     let (seconds, attoseconds) = limit.components
     var timeout = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
     let count = io_getevents(context, 1, depth + isArmed.count, events, &timeout)
@@ -235,8 +240,8 @@ package final class AIOLoop: EngineClock {
     isFull = false
     if !waiting.isEmpty {
       let next = waiting.removeFirst()
-      submit(next.prepare, next.answer)
+      submit(next.request, next.answer)
     }
-    answer?(result)
+    answer?.answer(result)
   }
 }

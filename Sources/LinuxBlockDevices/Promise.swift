@@ -1,33 +1,40 @@
 import HostInterface
+import Synchronization
 
 /// An answer, which may be a failure, that one thread gives, once, and another waits for.
-final class Promise: Sendable {
-  private enum Answer { case none, failure(Failure?) }
+///
+/// Sound: `answer` is written before `state` says that it is given, and read after that; `bell` is written by the one
+/// who waits before it says so, and read by who finds that. Who gives a second time does so after the first time: the
+/// only one that could is the keeper of the promise, when nobody has it any more.
+final class Promise: @unchecked Sendable {
+  private enum State: UInt8, AtomicRepresentable { case open, awaited, given }
 
-  private let answer = Guarded(Answer.none)
-  private let given = Semaphore()
+  private let state = Atomic(State.open)
+  private var answer: Failure?
+  private var bell: Semaphore?
 
   /// Whether there is an answer.
-  var isGiven: Bool {
-    answer.withLock { if case .none = $0 { false } else { true } }
-  }
+  var isGiven: Bool { state.load(ordering: .acquiring) == .given }
 
   /// Gives the answer, unless there is one already.
   func give(_ failure: Failure?) {
-    let isFirst = answer.withLock { answer in
-      guard case .none = answer else { return false }
-      answer = .failure(failure)
-      return true
-    }
-    if isFirst { given.signal() }
+    guard !isGiven else { return }
+    answer = failure
+    if state.exchange(.given, ordering: .acquiringAndReleasing) == .awaited { bell?.signal() }
   }
 
-  /// Waits for the answer.
+  /// Waits for the answer; for one thread, once.
   ///
   /// - Throws: It, when it is a failure.
   func wait() throws {
-    given.wait()
-    if case .failure(let failure?) = answer.withLock({ $0 }) { throw failure }
+    if !isGiven {
+      let bell = Semaphore()
+      self.bell = bell
+      let (isAwaited, _) = state.compareExchange(
+        expected: .open, desired: .awaited, ordering: .acquiringAndReleasing)
+      if isAwaited { bell.wait() }
+    }
+    if let answer { throw answer }
   }
 }
 

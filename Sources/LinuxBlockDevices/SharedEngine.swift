@@ -92,7 +92,7 @@ package final class SharedEngine<Engine>: @unchecked Sendable {
   ) {
     // Whoever drops the closure without calling it, as a loop does that ends, thereby gives the answer.
     let keeper = PromiseKeeper(promise)
-    enter(for: promise) { start($0, keeper.keep) }
+    enter(for: promise) { start($0) { keeper.keep($0) } }
   }
 
   /// Gives the engine up, and ends its threads; waits for that.

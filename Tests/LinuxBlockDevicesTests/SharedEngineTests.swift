@@ -104,8 +104,9 @@ private final class Counting {
       // Its threads sleep by then, mostly.
       usleep(5000)
       let count: Int = try engine.answer { counting, answer in
-        // Never complete.
-        counting.loop.submit({ io_prep_poll($0, silent, POLLIN) }, { _ in })
+        var never = iocb()
+        io_prep_poll(&never, silent, POLLIN)
+        counting.loop.submit(never) { _ in }
         counting.loop.schedule(after: .milliseconds(5)) {
           counting.count += 1
           answer(.success(counting.count))
