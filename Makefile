@@ -19,6 +19,7 @@ SOURCES = Package.swift Sources Tests Backends
 STATIC = .build/static-libraries
 LINK = -Xlinker -no-pie -Xlinker -L$(STATIC)
 RELEASE = -c release --static-swift-stdlib --disable-local-rpath $(LINK)
+MANUAL = -c release --package-path .build/checkouts/swift-argument-parser --scratch-path .build/manual
 
 .PHONY: help deps swift build demo check check-fast fuzz simulate sanitize crash lint bench release install clean
 .DEFAULT_GOAL := help
@@ -99,8 +100,11 @@ release: deps
 	$(SWIFT) build $(RELEASE) --product quartet
 	$(SWIFT) build $(RELEASE) --product nbdkit-quartet-plugin
 
+# The tool that writes manual pages is the argument parser's own; as a plugin it would build everything once more.
 install: release
-	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' .ci/install "$$($(SWIFT) build $(RELEASE) --show-bin-path)"
+	$(SWIFT) build $(MANUAL) --product generate-manual
+	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' .ci/install "$$($(SWIFT) build $(RELEASE) --show-bin-path)" \
+	  "$$($(SWIFT) build $(MANUAL) --show-bin-path)/generate-manual"
 
 clean:
 	$(SWIFT) package clean
