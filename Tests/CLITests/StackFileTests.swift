@@ -60,7 +60,7 @@ import Testing
       for (text, status, says) in [
         (first, 1, "`quartet pool reduce-volume vg1/lun1`"),
         (document(bench, volumes: "", legs: a), 5, "has other legs than the file names"),
-        (larger.replacing("64K", with: "128K"), 5, "has extents of 65536 bytes"),
+        (larger.replacing("64K", with: "128K"), 5, "with extents of 65536 bytes"),
         (
           larger.replacing(
             "legs: [\(bench.legs.joined(separator: ", "))]\n    size: 8M", with: "devices: [/dev/sda]"),
