@@ -15,11 +15,19 @@ package enum PoolReconciler {
     to spec: EmbeddedPoolSpec, _ description: PoolDescription?, _ report: PoolReport?
   ) throws -> [EmbeddedPoolChange] {
     if let description { try refuseOtherLegs(spec, description) }
+    let rates: [EmbeddedPoolChange] = spec.resyncRate.map { [.setResyncRate(spec.name, $0)] } ?? []
     guard let report else {
-      return [.createPool(spec)] + spec.volumes.map { .createVolume(VolumePath(spec.name, $0.name), $0.size) }
+      // A new pool has no limit.
+      return [.createPool(spec)] + (spec.resyncRate?.limit == nil ? [] : rates)
+        + spec.volumes.map { .createVolume(VolumePath(spec.name, $0.name), $0.size) }
     }
     try report.refuseOtherExtents(spec.extentSize, named: "extentSize")
-    return try spec.volumes.compactMap { try change(to: $0, VolumePath(spec.name, $0.name), report) }
+    let isAsWanted = spec.resyncRate.map { rate in
+      // The process that serves the pool may not have been told what the description says.
+      [description?.resyncRate, report.resyncRate].allSatisfy { $0 == rate.limit }
+    }
+    return try (isAsWanted == false ? rates : [])
+      + spec.volumes.compactMap { try change(to: $0, VolumePath(spec.name, $0.name), report) }
   }
 
   private static func refuseOtherLegs(_ spec: EmbeddedPoolSpec, _ description: PoolDescription) throws {

@@ -41,6 +41,7 @@ struct LocalEngine: EmbeddedEngine {
       let lock = try await pools.host.lock("pool-\(spec.name)", limit: .seconds(30))
       defer { lock.release() }
       return try await creation(spec).perform(on: pools.host, pools.places).warnings
+    case .setResyncRate(let name, let rate): _ = try await pools.setResyncRate(rate, of: name)
     case .createVolume(let path, let size):
       try await perform(
         .createVolume(name: path.volume.description, size: size.demand, policy: Self.policy), on: path.pool)
@@ -57,8 +58,10 @@ struct LocalEngine: EmbeddedEngine {
 
   private func creation(_ spec: EmbeddedPoolSpec) -> PoolCreation {
     var creation = PoolCreation(name: spec.name, legs: spec.legs)
-    creation.size = spec.size
-    if let size = spec.extentSize { creation.extentSize = size }
+    (creation.size, creation.sparse, creation.extentSize) = (spec.size, spec.sparse, spec.extentSize)
+    // A file is applied again and again, and on other machines: it erases nothing.
+    creation.wipeRemedy =
+      "if that is not needed, run `\(EmbeddedPoolChange.createPool(spec).command) --wipe`, and apply again"
     return creation
   }
 
@@ -109,6 +112,7 @@ struct LocalEngine: EmbeddedEngine {
     }
     if let size = files.first, files.allSatisfy({ $0 == size }) { spec.size = size }
     spec.extentSize = UInt64(clamping: report.extentSize)
+    if spec.legs.count > 1 { spec.resyncRate = ResyncRate(limit: description.resyncRate) }
     spec.volumes = try report.volumes.map {
       VolumeSpec(name: try VolumeName($0.name), size: .bytes(UInt64(clamping: $0.size)))
     }

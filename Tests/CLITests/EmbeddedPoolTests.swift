@@ -82,6 +82,17 @@ import Testing
     }
   }
 
+  @Test func aRateIsForWhatIsMirrored() async throws {
+    try await withPools { bench in
+      let made = try await bench.quartet("pool", "create", "one", "--leg", bench.legs[0], "--size", "8M")
+      try #require(made.status == 0, "\(made)")
+      let before = try bench.contents(bench.folder + "/pools/one")
+      let refused = try await bench.quartet("pool", "set", "one", "--resync-rate", "1M")
+      #expect(refused.status == 3 && refused.errors.contains("has one leg"), "\(refused)")
+      #expect(try bench.contents(bench.folder + "/pools/one") == before)
+    }
+  }
+
   @Test func aDryRunWritesNothing() async throws {
     try await withPools { bench in
       let planned = try await bench.quartet(
