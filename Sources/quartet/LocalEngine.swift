@@ -54,6 +54,28 @@ struct LocalEngine: EmbeddedEngine {
     return []
   }
 
+  func oldSizes(of spec: EmbeddedPoolSpec) async throws -> [String] {
+    // Without a process that serves the pool nothing of it is attached.
+    guard let description = try pools.description(of: spec.name),
+      try PoolServer.process(spec.name, in: pools) != nil
+    else { return [] }
+    let report = try await pools.report(description)
+    var lines: [String] = []
+    for volume in spec.volumes {
+      let attachment = try attachment(of: VolumePath(spec.name, volume.name))
+      let size = report.volumes.first { $0.name == volume.name.description }?.size
+      switch try attachment.state(isServed: true) {
+      case .nbd, .fuse:
+        guard let size, let shown = try pools.host.status(attachment.place)?.size, shown < UInt64(size) else {
+          continue
+        }
+        lines += try await attachment.whoSeesAnOldSize(in: pools)
+      case .detached, .stale, .dead: break
+      }
+    }
+    return lines
+  }
+
   private static let policy = "normal"
 
   private func creation(_ spec: EmbeddedPoolSpec) -> PoolCreation {

@@ -100,6 +100,8 @@ public protocol EmbeddedEngine: Sendable {
   ///
   /// - Returns: What the reader should know.
   func perform(_ change: EmbeddedPoolChange) async throws -> [String]
+  /// Whose users do not see the size that a volume of a pool has now, and what is to be done.
+  func oldSizes(of spec: EmbeddedPoolSpec) async throws -> [String]
   /// Whether there is an embedded pool of this name.
   func has(_ name: PoolName) throws -> Bool
 }
