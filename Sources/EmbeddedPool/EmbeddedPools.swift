@@ -50,6 +50,28 @@ package struct EmbeddedPools: Sendable {
     try places.write(description, on: host)
   }
 
+  /// Bounds what a resync of a pool copies in a second, now and whenever the pool is opened.
+  ///
+  /// - Returns: Whether that was otherwise before.
+  package func setResyncRate(_ rate: ResyncRate, of name: PoolName) async throws -> Bool {
+    let description = try existing(name)
+    guard description.legs.count > 1 else {
+      throw Failure(.unsupported, "pool \(name)", "has one leg, and so no resync that has a rate")
+    }
+    var isChanged = false
+    if try await report(description).server != nil {
+      isChanged = try await perform(.setResyncRate(bytes: rate.limit), on: description).changed
+    }
+    let lock = try await host.lock("pool-\(name)", limit: .seconds(30))
+    defer { lock.release() }
+    // As it is now: a leg may have been exchanged meanwhile.
+    var current = try existing(name)
+    guard current.resyncRate != rate.limit else { return isChanged }
+    current.resyncRate = rate.limit
+    try places.write(current, on: host)
+    return true
+  }
+
   /// How long the process that serves a pool may take to answer.
   private static let answerLimit = Duration.seconds(60)
 

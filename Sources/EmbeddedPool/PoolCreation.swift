@@ -16,12 +16,17 @@ package struct PoolCreation: Sendable {
   package var legs: [LegAddress]
   /// The size in bytes of files that do not exist.
   package var size: UInt64?
-  /// The size of an extent in bytes, a power of two from 64 KiB to 1 GiB.
-  package var extentSize: UInt64 = 4 << 20
+  /// The size of an extent in bytes, a power of two from 64 KiB to 1 GiB; nil for 4 MiB, or what a pool has that is
+  /// there already.
+  package var extentSize: UInt64?
   /// Whether what stands on the legs may be lost.
   package var wipe = false
+  /// What to do about a leg that has something on it.
+  package var wipeRemedy = "say --wipe if that is not needed"
   /// Whether new files get their blocks only when they are written.
   package var sparse = false
+
+  private static let usualExtentSize: UInt64 = 4 << 20
 
   /// A pool on these legs.
   package init(name: PoolName, legs: [LegAddress]) { (self.name, self.legs) = (name, legs) }
@@ -50,7 +55,13 @@ package struct PoolCreation: Sendable {
           .exists, "pool \(name)", "exists already, with other legs",
           answer: existing.legs.map(\.description).joined(separator: ", "), remedy: "choose another name")
       }
-      if !existing.isBeingCreated { return proposal }
+      if !existing.isBeingCreated {
+        if extentSize != nil {
+          let report = try await EmbeddedPools(on: host, places: places).report(existing)
+          try report.refuseOtherExtents(extentSize, named: "--extent-size")
+        }
+        return proposal
+      }
       (proposal.isResumed, proposal.id) = (true, existing.id)
     } else {
       proposal.id = (0..<16).map { _ in
@@ -78,7 +89,7 @@ package struct PoolCreation: Sendable {
       throw Failure(
         .invalid, "pool \(name)", "has too long a name: its socket \(socket) would have over 107 bytes")
     }
-    guard extentSize.nonzeroBitCount == 1, (64 << 10...1 << 30).contains(extentSize) else {
+    if let extentSize, extentSize.nonzeroBitCount != 1 || !(64 << 10...1 << 30).contains(extentSize) {
       throw Failure(
         .invalid, "pool \(name)", "cannot have extents of \(extentSize) bytes",
         remedy: "use a power of 2 from 64K to 1G, such as 4M")
@@ -130,7 +141,7 @@ package struct PoolCreation: Sendable {
     guard wipe || proposal.isResumed else {
       throw Failure(
         .inUse, "leg \(path)", "has something on it: \(Set(signatures).sorted().joined(separator: ", "))",
-        remedy: "say --wipe if that is not needed")
+        remedy: wipeRemedy)
     }
     proposal.toWipe.append(path)
     proposal.actions.append("erase \(Set(signatures).sorted().joined(separator: ", ")) on \(path)")
@@ -191,7 +202,7 @@ package struct PoolCreation: Sendable {
       if case .failure(let failure) = label, failure.code == .notFound, !isLeg { continue }
       throw Failure(
         .exists, "leg \(device.name)", "has a pool on it, or is a leg of one",
-        remedy: "say --wipe if that pool is not needed")
+        remedy: wipeRemedy)
     }
   }
 
@@ -220,7 +231,8 @@ package struct PoolCreation: Sendable {
 
   private func createPool(on device: any BlockDevice, _ id: [UInt8], _ loop: AIOLoop) throws {
     let made: Result<ExtentPool, Failure> = try loop.finish("pool \(name)", limit: OpenPool.limit) {
-      ExtentPool.create(on: device, id: id, extentSize: Int(extentSize), overwrite: true, $0)
+      ExtentPool.create(
+        on: device, id: id, extentSize: Int(extentSize ?? Self.usualExtentSize), overwrite: true, $0)
     }
     do { _ = try made.get() } catch var failure {
       if failure.subject == "mirror" { failure.subject = "pool \(name)" }

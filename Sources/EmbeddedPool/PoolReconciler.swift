@@ -9,20 +9,25 @@ package enum PoolReconciler {
   ///   - spec: What it should be.
   ///   - description: What it is made of; nil when it is not there.
   ///   - report: What is in it; nil when it is not there, or not complete.
-  /// - Throws: ``Failure`` for other legs or extents than there are, and for a volume that would shrink.
+  /// - Throws: ``Failure`` for other legs or extents than there are, or extents that cannot be compared because the
+  ///   pool cannot be read, and for a volume that would shrink.
   package static func changes(
     to spec: EmbeddedPoolSpec, _ description: PoolDescription?, _ report: PoolReport?
   ) throws -> [EmbeddedPoolChange] {
     if let description { try refuseOtherLegs(spec, description) }
+    let rates: [EmbeddedPoolChange] = spec.resyncRate.map { [.setResyncRate(spec.name, $0)] } ?? []
     guard let report else {
-      return [.createPool(spec)] + spec.volumes.map { .createVolume(VolumePath(spec.name, $0.name), $0.size) }
+      // A new pool has no limit.
+      return [.createPool(spec)] + (spec.resyncRate?.limit == nil ? [] : rates)
+        + spec.volumes.map { .createVolume(VolumePath(spec.name, $0.name), $0.size) }
     }
-    if let size = spec.extentSize, size != UInt64(clamping: report.extentSize) {
-      throw Failure(
-        .exists, "pool \(spec.name)", "has extents of \(report.extentSize) bytes, not of \(size)",
-        remedy: "leave extentSize out; it is chosen when a pool is made")
+    try report.refuseOtherExtents(spec.extentSize, named: "extentSize")
+    let isAsWanted = spec.resyncRate.map { rate in
+      // The process that serves the pool may not have been told what the description says.
+      [description?.resyncRate, report.resyncRate].allSatisfy { $0 == rate.limit }
     }
-    return try spec.volumes.compactMap { try change(to: $0, VolumePath(spec.name, $0.name), report) }
+    return try (isAsWanted == false ? rates : [])
+      + spec.volumes.compactMap { try change(to: $0, VolumePath(spec.name, $0.name), report) }
   }
 
   private static func refuseOtherLegs(_ spec: EmbeddedPoolSpec, _ description: PoolDescription) throws {

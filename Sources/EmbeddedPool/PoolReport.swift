@@ -1,4 +1,5 @@
 import BlockEngine
+import HostInterface
 
 /// How an embedded pool does.
 package struct PoolReport: Codable, Sendable, Hashable {
@@ -65,6 +66,21 @@ package struct PoolReport: Codable, Sendable, Hashable {
   package var refusal: StoredFailure?
   /// What happened to the legs, the oldest first.
   package var events: [String]
+
+  /// Refuses another extent size than the pool has; it is chosen when a pool is made.
+  ///
+  /// - Parameters:
+  ///   - size: What is asked for; nil takes what there is.
+  ///   - option: How it was asked for.
+  /// - Throws: ``Failure`` with code `exists`, or why the pool cannot be read.
+  func refuseOtherExtents(_ size: UInt64?, named option: String) throws {
+    guard let size, size != UInt64(clamping: extentSize) else { return }
+    if extentSize == 0, let refusal { throw refusal.failure }
+    throw Failure(
+      .exists, "pool \(name)", "exists already, with extents of \(extentSize) bytes, not of \(size)",
+      remedy: "leave \(option) out, or say \(extentSize); for other extents make another pool, and copy to it"
+    )
+  }
 
   /// Whether the legs were written without each other.
   package var isSplitBrain: Bool { legs.contains { $0.status == .diverged } }

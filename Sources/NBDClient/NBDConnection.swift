@@ -17,8 +17,14 @@ final class NBDConnection {
 
   let name: String
   private(set) var state = State.connecting
-  /// Told once when an open connection is lost, and why.
-  var onLoss: ((Failure) -> Void)?
+  /// Told once when an open connection is lost, and why; a little later when it is lost already.
+  var onLoss: ((Failure) -> Void)? {
+    didSet {
+      guard let onLoss, let loss else { return }
+      self.onLoss = nil
+      loop.schedule(after: .zero) { onLoss(loss) }
+    }
+  }
   /// Nil once it is closed.
   private(set) var handle: NBDHandle?
   private let loop: AIOLoop

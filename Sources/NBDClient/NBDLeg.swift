@@ -37,7 +37,7 @@ package final class NBDLeg: BlockDevice {
   package let logicalBlockSize: Int
   package let isRemote = true
 
-  /// Told once when the connection is lost, also while nothing is asked.
+  /// Told once when the connection is lost, also while nothing is asked, or was lost before this is set.
   package var onLoss: ((Failure) -> Void)? {
     get { connection.onLoss }
     set { connection.onLoss = newValue }

@@ -67,7 +67,8 @@ extension Implementation {
     }.map(\.name)
     let detail = ReadDetail(parameters: .some(Set(named)), shared: true)
     let reconciler = Reconciler(capabilities: backend.capabilities, options: reconciling)
-    return try await perform(options: options, detail: detail) { live in
+    let sized = Set(desired.targets.filter { $0.units != nil }.map(\.name))
+    return try await perform(options: options, detail: detail, sized: sized) { live in
       try reconciler.changes(to: desired, from: live)
     }
   }
@@ -82,7 +83,8 @@ extension Implementation {
   }
 
   private func perform(
-    options: PerformOptions, detail: ReadDetail, changes find: (LiveState) throws -> [Change]
+    options: PerformOptions, detail: ReadDetail, sized: Set<TargetName> = [],
+    changes find: (LiveState) throws -> [Change]
   ) async throws -> Proposal {
     let lock = options.dryRun ? nil : try await host.lock(backend.lockName, limit: options.lockLimit)
     defer { lock?.release() }
@@ -98,7 +100,8 @@ extension Implementation {
     changes = try check.checked(changes)
     let plan = try Planner(backend: backend).plan(changes, from: live)
     let proposal = Proposal(
-      changes: changes, plan: plan, warnings: live.remarks + warnings(changes, live))
+      changes: changes, plan: plan,
+      warnings: live.remarks + warnings(changes, live) + otherSizes(in: sized, of: live, before: changes))
     options.announce(proposal)
     if options.dryRun || plan.isEmpty { return proposal }
     do {

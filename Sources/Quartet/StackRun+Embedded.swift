@@ -39,6 +39,10 @@ extension StackRun {
           pendingDevices.insert(PoolPlaces.usual.volume(path).string)
         }
       }
+      // Also what an earlier run has told: it stays so until somebody does something about it.
+      for line in try await stack.engine?.oldSizes(of: spec) ?? [] where !report.warnings.contains(line) {
+        report.warnings.append(line)
+      }
     }
   }
 }

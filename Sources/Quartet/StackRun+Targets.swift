@@ -114,8 +114,13 @@ extension StackRun {
       }
     }
     for implementation in implementations where await implementation.backend.probe(stack.host).running {
-      let changes = try await implementation.resizes(of: sizes, grown: grownDevices)
-      guard !changes.isEmpty else { continue }
+      // What cannot be resized is told now; later it is the size that tells it, where that is to be seen.
+      let isAble = implementation.backend.capabilities.resizesUnits
+      let concerned = isAble ? sizes : sizes.filter { grownDevices.contains($0.key) }
+      let changes = try await implementation.resizes(of: concerned, grown: grownDevices)
+      let remedies = changes.compactMap(implementation.remedy)
+      report.warnings += remedies
+      guard !changes.isEmpty, remedies.isEmpty else { continue }
       if isDry {
         report.later += changes.map(\.description)
       } else {
@@ -127,39 +132,10 @@ extension StackRun {
 }
 
 extension Implementation {
-  /// The changes that show initiators the size of what has grown.
-  ///
-  /// - Parameters:
-  ///   - sizes: What the devices have, in bytes.
-  ///   - grown: Those that have grown just now, so that a size that cannot be told is an old one.
-  public func resizes(of sizes: [String: UInt64], grown: Set<String>) async throws -> [Change] {
-    try await read().targets.values.sorted { $0.name < $1.name }.flatMap { target in
-      target.units.values.sorted { $0.lun < $1.lun }.compactMap { unit -> Change? in
-        guard case .path(let path) = unit.backing, let size = sizes[path] else { return nil }
-        return unit.isSmaller(than: size) || grown.contains(path) ? .resizeUnit(target.name, unit.lun) : nil
-      }
-    }
-  }
-
   /// The changes that ``apply(_:reconciling:options:)`` would make if all backings were there.
   func intended(_ desired: DesiredState, _ reconciling: Reconciler.Options) async throws -> [Change] {
     let reconciler = Reconciler(capabilities: backend.capabilities, options: reconciling)
     return try reconciler.changes(
       to: desired, from: try await read(ReadDetail(parameters: .all, shared: true)))
-  }
-}
-
-extension LogicalUnit {
-  /// Whether its size is told, and is less than that of its backing, so that initiators see an old one.
-  ///
-  /// tgtd tells whole megabytes of 10^6 bytes (print_disksize() in usr/target.c); an extent is larger than their
-  /// error.
-  fileprivate func isSmaller(than bytes: UInt64) -> Bool {
-    if let size { return size < bytes }
-    let words = printedSize?.split(separator: " ") ?? []
-    guard words.count == 2, words[1] == "MB", let count = UInt64(words[0]), count < 1 << 40 else {
-      return false
-    }
-    return (count + 2) * 1_000_000 <= bytes
   }
 }

@@ -21,7 +21,7 @@ enum Keys {
   static let node = ["name", "address"]
   static let volumeOnNode = ["minor", "device", "disk", "metaDisk"]
   static let replicatedVolume = ["number", "nodes"] + volumeOnNode
-  static let pool = ["name", "devices", "legs", "size", "extentSize", "volumes"]
+  static let pool = ["name", "devices", "legs", "size", "sparse", "extentSize", "resyncRate", "volumes"]
   static let logicalVolume = ["name", "size", "extents", "type", "thinPool"]
   static let volumeTypes = ["linear", "thin-pool", "thin"]
 

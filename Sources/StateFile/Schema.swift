@@ -212,8 +212,13 @@ extension StateFile {
           "type": "object",
           "required": ["name"],
           "oneOf": [
-            {"required": ["devices"], "properties": {"size": false}},
-            {"required": ["legs"], "properties": {"volumes": {"items": {"properties": {"type": {"const": "linear"}, "thinPool": false}}}}}
+            {"required": ["devices"], "properties": {"size": false, "sparse": false, "resyncRate": false}},
+            {
+              "required": ["legs"],
+              "properties": {"volumes": {"items": {"properties": {"type": {"const": "linear"}, "thinPool": false}}}},
+              "if": {"properties": {"legs": {"maxItems": 1}}},
+              "then": {"properties": {"resyncRate": false}}
+            }
           ],
           "additionalProperties": false,
           "properties": {
@@ -221,7 +226,9 @@ extension StateFile {
             "devices": {"description": "The whole list of its devices, such as /dev/drbd0.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/device"}},
             "legs": {"description": "The whole list of its legs: files, block devices, and URIs of NBD exports.", "type": "array", "minItems": 1, "maxItems": 8, "items": {"$ref": "#/$defs/scalar", "maxLength": 1024, "pattern": "^(/[^\\u0000-\\u001f\\u007f]*[^/\\u0000-\\u001f\\u007f]|nbds?(\\+unix|\\+vsock)?://[^\\u0000-\\u001f\\u007f]*)$"}},
             "size": {"description": "The size of legs that are files and do not exist yet.", "$ref": "#/$defs/bytes"},
+            "sparse": {"description": "Whether such files get their blocks only when they are written.", "type": "boolean"},
             "extentSize": {"description": "The size of an extent, a power of 2; it is chosen when the pool is made.", "$ref": "#/$defs/bytes"},
+            "resyncRate": {"description": "How many bytes a second a resync copies at most; none for no limit.", "type": ["integer", "string"], "minimum": 1, "maximum": 1152921504606846976, "pattern": "^(none|0*[1-9][0-9]*[KMGTP]?)$"},
             "volumes": {"description": "Volumes in it; others are left alone.", "type": "array", "items": {"$ref": "#/$defs/logicalVolume"}}
           }
         },

@@ -31,7 +31,9 @@ extension StateFile {
     writer.pair("name", pool.name.description)
     write("legs", pool.legs.map(\.description), to: &writer)
     if let size = pool.size { writer.pair("size", verbatim: "\(size)") }
+    if pool.sparse { writer.pair("sparse", verbatim: "true") }
     if let size = pool.extentSize { writer.pair("extentSize", verbatim: "\(size)") }
+    if let rate = pool.resyncRate { writer.pair("resyncRate", verbatim: "\(rate)") }
     writer.pair("volumes", verbatim: pool.volumes.isEmpty ? "[]" : "")
     writer.nested { writer in
       for volume in pool.volumes {

@@ -26,6 +26,8 @@ extension StateReader {
     let legs = fields["legs"].flatMap { list($0, "legs of \(subject)") { try LegAddress($0) } }
     let size = parsed(fields["size"], "size of \(subject)") { try VolumeSize.byteCount($0) }
     let extentSize = parsed(fields["extentSize"], "extentSize of \(subject)") { try VolumeSize.byteCount($0) }
+    let sparse = fields["sparse"].flatMap { boolean($0, "sparse of \(subject)") }
+    let rate = parsed(fields["resyncRate"], "resyncRate of \(subject)") { try ResyncRate($0) }
     let nodes = fields["volumes"].flatMap { items($0, "volumes of \(subject)") } ?? []
     let volumes = nodes.enumerated().compactMap { index, node in
       logicalVolume(node, "volume \(index + 1) of \(subject)")
@@ -36,8 +38,8 @@ extension StateReader {
     case (_?, let legs?):
       problems.add(legs.position, subject, "has devices and legs", remedy: "remove one of them")
     case (_?, nil):
-      if let size = fields["size"] {
-        problems.add(size.position, subject, "has a size, which is for legs that are files")
+      for (key, what) in Self.onlyWithLegs {
+        if let node = fields[key] { problems.add(node.position, subject, "has \(key), which is for \(what)") }
       }
       guard let name, let devices else { return nil }
       var spec = PoolSpec(name: name, devices: devices)
@@ -47,12 +49,19 @@ extension StateReader {
     case (nil, _?):
       guard let name, let legs else { return nil }
       var spec = EmbeddedPoolSpec(name: name, legs: legs)
-      (spec.size, spec.extentSize, spec.volumes) = (size, extentSize, volumes)
+      (spec.size, spec.sparse, spec.extentSize) = (size, sparse ?? false, extentSize)
+      (spec.resyncRate, spec.volumes) = (rate, volumes)
       for problem in spec.problems { problems.add(node.position, subject, problem) }
       return .embedded(spec)
     }
     return nil
   }
+
+  /// What a pool on devices cannot have, and what it is for.
+  private static let onlyWithLegs = [
+    ("size", "legs that are files"), ("sparse", "legs that are files"),
+    ("resyncRate", "legs that are mirrored"),
+  ]
 
   private mutating func logicalVolume(_ node: YAMLNode, _ place: String) -> VolumeSpec? {
     guard let fields = fields(of: node, place, Keys.logicalVolume, required: ["name"]) else { return nil }

@@ -85,7 +85,7 @@ struct DiffCommand: AsyncParsableCommand {
     options.perform.dryRun = true
     options.reconciling = reconcile.reconciling
     let report = try await StackFile.read(input, common).apply(options)
-    for warning in report.warnings { Report.warning(warning) }
+    for warning in report.warnings + report.targets.flatMap(\.1.warnings) { Report.warning(warning) }
     if common.json {
       Output.json(report.changes)
     } else {

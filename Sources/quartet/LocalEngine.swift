@@ -41,6 +41,7 @@ struct LocalEngine: EmbeddedEngine {
       let lock = try await pools.host.lock("pool-\(spec.name)", limit: .seconds(30))
       defer { lock.release() }
       return try await creation(spec).perform(on: pools.host, pools.places).warnings
+    case .setResyncRate(let name, let rate): _ = try await pools.setResyncRate(rate, of: name)
     case .createVolume(let path, let size):
       try await perform(
         .createVolume(name: path.volume.description, size: size.demand, policy: Self.policy), on: path.pool)
@@ -53,12 +54,36 @@ struct LocalEngine: EmbeddedEngine {
     return []
   }
 
+  func oldSizes(of spec: EmbeddedPoolSpec) async throws -> [String] {
+    // Without a process that serves the pool nothing of it is attached.
+    guard let description = try pools.description(of: spec.name),
+      try PoolServer.process(spec.name, in: pools) != nil
+    else { return [] }
+    let report = try await pools.report(description)
+    var lines: [String] = []
+    for volume in spec.volumes {
+      let attachment = try attachment(of: VolumePath(spec.name, volume.name))
+      let size = report.volumes.first { $0.name == volume.name.description }?.size
+      switch try attachment.state(isServed: true) {
+      case .nbd, .fuse:
+        guard let size, let shown = try pools.host.status(attachment.place)?.size, shown < UInt64(size) else {
+          continue
+        }
+        lines += try await attachment.whoSeesAnOldSize(in: pools)
+      case .detached, .stale, .dead: break
+      }
+    }
+    return lines
+  }
+
   private static let policy = "normal"
 
   private func creation(_ spec: EmbeddedPoolSpec) -> PoolCreation {
     var creation = PoolCreation(name: spec.name, legs: spec.legs)
-    creation.size = spec.size
-    if let size = spec.extentSize { creation.extentSize = size }
+    (creation.size, creation.sparse, creation.extentSize) = (spec.size, spec.sparse, spec.extentSize)
+    // A file is applied again and again, and on other machines: it erases nothing.
+    creation.wipeRemedy =
+      "if that is not needed, run `\(EmbeddedPoolChange.createPool(spec).command) --wipe`, and apply again"
     return creation
   }
 
@@ -109,6 +134,7 @@ struct LocalEngine: EmbeddedEngine {
     }
     if let size = files.first, files.allSatisfy({ $0 == size }) { spec.size = size }
     spec.extentSize = UInt64(clamping: report.extentSize)
+    if spec.legs.count > 1 { spec.resyncRate = ResyncRate(limit: description.resyncRate) }
     spec.volumes = try report.volumes.map {
       VolumeSpec(name: try VolumeName($0.name), size: .bytes(UInt64(clamping: $0.size)))
     }

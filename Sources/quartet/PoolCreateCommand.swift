@@ -27,7 +27,9 @@ struct PoolCreateCommand: AsyncParsableCommand {
     help: "A leg of an embedded pool: a file or a block device. Said twice or more, it is mirrored.")
   var legs: [String] = []
   @Option(help: "The size of legs that are files and do not exist, such as 10G.") var size: String?
-  @Option(help: "The size of an extent, a power of 2; 4M without it.") var extentSize: String?
+  @Option(
+    help: "The size of an extent, a power of 2; 4M without it. It stays as it is while the pool is there.")
+  var extentSize: String?
   @Flag(help: "Erase what is on the legs.") var wipe = false
   @Flag(help: "Let new files get their blocks when they are written.") var sparse = false
   @Argument(help: "The pool.") var name: String
@@ -58,8 +60,7 @@ struct PoolCreateCommand: AsyncParsableCommand {
   private func create(_ name: PoolName, _ extentSize: UInt64?) async throws {
     var creation = PoolCreation(name: name, legs: try legs.map { try LegAddress($0) })
     creation.size = try size.map(VolumeSize.byteCount)
-    if let extentSize { creation.extentSize = extentSize }
-    (creation.wipe, creation.sparse) = (wipe, sparse)
+    (creation.extentSize, creation.wipe, creation.sparse) = (extentSize, wipe, sparse)
     let pools = common.embedded
     if change.dryRun {
       let proposal = try await creation.proposal(on: pools.host, pools.places)

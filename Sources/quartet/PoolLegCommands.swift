@@ -144,20 +144,12 @@ extension PoolCommand {
 
     func run() async throws {
       let name = try PoolName(name)
-      var description = try common.requireEmbedded(name)
-      let rate = resyncRate == "none" ? nil : Int(try VolumeSize.byteCount(resyncRate))
-      let words =
-        "set the resync rate of pool \(name) to \(rate.map { "\($0) bytes a second" } ?? "no limit")"
+      _ = try common.requireEmbedded(name)
+      let rate = try ResyncRate(resyncRate)
+      let words = EmbeddedPoolChange.setResyncRate(name, rate).description
       if change.dryRun { return change.print(common, [words]) }
-      let pools = common.embedded
-      let isServed = try await pools.report(description).server != nil
-      var changed = description.resyncRate != rate
-      if isServed {
-        changed = try await pools.perform(.setResyncRate(bytes: rate), on: description).changed || changed
-      }
-      description.resyncRate = rate
-      try pools.places.write(description, on: pools.host)
-      change.print(common, changed ? [words] : [])
+      let isChanged = try await common.embedded.setResyncRate(rate, of: name)
+      change.print(common, isChanged ? [words] : [])
     }
   }
 }

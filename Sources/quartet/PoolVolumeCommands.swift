@@ -115,7 +115,9 @@ extension PoolCommand {
         let implementation = try Implementation(descriptor, on: Machine.host)
         guard await implementation.backend.probe(implementation.host).running else { continue }
         let units = try await implementation.resizes(of: [path.device: 0], grown: [path.device])
-        guard !units.isEmpty else { continue }
+        let remedies = units.compactMap(implementation.remedy)
+        for remedy in remedies { Report.warning(remedy) }
+        guard !units.isEmpty, remedies.isEmpty else { continue }
         try await implementation.perform(units)
         Output.list(units)
       }

@@ -49,6 +49,50 @@ import Testing
     }
   }
 
+  @Test func theExtentsOfAPoolStayAsTheyAre() async throws {
+    try await withPools { bench in
+      try await bench.makePool()
+      let before = try bench.legs.map { try bench.contents($0) }
+      func create(_ more: String...) async throws -> Outcome {
+        try await bench.quartet(
+          ["pool", "create", "vg1", "--leg", bench.legs[0], "--leg", bench.legs[1]] + more)
+      }
+      for more in [
+        ["--extent-size", "128K"], ["--extent-size", "128K", "--wipe"], ["--extent-size", "4M"],
+      ] {
+        for last in [[], ["--dry-run"]] {
+          let refused = try await bench.quartet(
+            ["pool", "create", "vg1", "--leg", bench.legs[0], "--leg", bench.legs[1]] + more + last)
+          #expect(refused.status == 5, "\(refused)")
+          #expect(
+            refused.errors.contains("pool vg1: exists already, with extents of 65536 bytes, not of"),
+            "\(refused)")
+          #expect(refused.errors.contains("leave --extent-size out, or say 65536"), "\(refused)")
+        }
+      }
+      #expect(try await create("--extent-size", "64K").errors.contains("nothing to do"))
+      #expect(try await create().errors.contains("nothing to do"))
+      #expect(try bench.legs.map { try bench.contents($0) } == before)
+      // What cannot be read cannot be compared, and is not said to be equal.
+      _ = try await bench.shell("mv \(bench.legs[0]) \(bench.legs[0]).away")
+      _ = try await bench.shell("mv \(bench.legs[1]) \(bench.legs[1]).away")
+      let unread = try await create("--extent-size", "64K")
+      #expect(unread.status != 0 && unread.errors.contains(bench.legs[0]), "\(unread)")
+      #expect(try await create().errors.contains("nothing to do"))
+    }
+  }
+
+  @Test func aRateIsForWhatIsMirrored() async throws {
+    try await withPools { bench in
+      let made = try await bench.quartet("pool", "create", "one", "--leg", bench.legs[0], "--size", "8M")
+      try #require(made.status == 0, "\(made)")
+      let before = try bench.contents(bench.folder + "/pools/one")
+      let refused = try await bench.quartet("pool", "set", "one", "--resync-rate", "1M")
+      #expect(refused.status == 3 && refused.errors.contains("has one leg"), "\(refused)")
+      #expect(try bench.contents(bench.folder + "/pools/one") == before)
+    }
+  }
+
   @Test func aDryRunWritesNothing() async throws {
     try await withPools { bench in
       let planned = try await bench.quartet(

@@ -13,13 +13,14 @@ struct FourTargets {
   static let names = ["iet", "tgt", "lio", "scst"]
   static let pairs = names.flatMap { from in names.filter { $0 != from }.map { (from, $0) } }
 
-  let iet = SimulatedIET()
+  let iet: SimulatedIET
   let tgt = SimulatedTgtd()
   let lio = SimulatedLIO()
   let scst = SimulatedSCST()
   let host: SimulatedHost
 
-  init() {
+  init(iet: SimulatedIET = SimulatedIET()) {
+    self.iet = iet
     host = SimulatedHost(services: [iet, tgt, lio, scst])
     host.addDirectory("/sys/devices/system/node/node0")
     host.addDirectory("/var/target/pr")

@@ -1,4 +1,5 @@
 import HostInterface
+import IETSimulator
 import LIOSimulator
 import Quartet
 import ReplicatedVolume
@@ -8,15 +9,16 @@ import SystemPackage
 import TargetCore
 import VolumeSimulator
 
-/// The article's two nodes in memory: DRBD, LVM, LIO and tgtd on each.
+/// The article's two nodes in memory: DRBD, LVM, LIO and tgtd on each, and IET where that is wanted.
 struct StackScene {
   static let target = "iqn.2011-12.com.example:disk1"
 
-  let pair = SimulatedPair(disks: ["/dev/vda": 256 << 20, "/dev/vdb": 128 << 20]) { _ in
-    [SimulatedLIO(), SimulatedTgtd()]
-  }
+  let pair: SimulatedPair
 
-  init() {
+  init(iet: IETVersion? = nil) {
+    pair = SimulatedPair(disks: ["/dev/vda": 256 << 20, "/dev/vdb": 128 << 20]) { _ in
+      [SimulatedLIO(), SimulatedTgtd()] + (iet.map { [SimulatedIET($0)] } ?? [])
+    }
     for name in pair.names {
       pair.host(name).addDirectory("/sys/devices/system/node/node0")
       pair.host(name).addDirectory("/var/target/pr")
@@ -78,8 +80,8 @@ struct StackScene {
   }
 
   /// The two nodes with the stack, primary on mike.
-  static func built(_ document: String = document()) async -> StackScene {
-    let scene = StackScene()
+  static func built(_ document: String = document(), iet: IETVersion? = nil) async -> StackScene {
+    let scene = StackScene(iet: iet)
     _ = await scene.apply(document, on: "nancy")
     _ = await scene.apply(document, "--promote", on: "mike")
     return scene

@@ -46,6 +46,25 @@ import Testing
     try loop.finish { leg.end(atMost: .seconds(5), $0) }
   }
 
+  /// Between connecting and being given to a mirror a leg has nobody who could be told.
+  @Test func aLossBeforeAnybodyListensIsToldWhoeverListensLater() throws {
+    let server = try NBDServer.nbdkit(["memory", "1M"], in: scratch)
+    let leg = try loop.connect(server.uri)
+    server.kill()
+    // Nothing is asked of it; the loop sees the end of the connection by itself.
+    var isOver = false
+    loop.schedule(after: .milliseconds(100)) { isOver = true }
+    try loop.run { isOver }
+    var losses: [Failure] = []
+    leg.onLoss = { losses.append($0) }
+    #expect(losses.isEmpty, "whoever sets it is not called back before that returns")
+    isOver = false
+    loop.schedule(after: .milliseconds(20)) { isOver = true }
+    try loop.run { isOver }
+    #expect(losses.map(\.problem) == ["the NBD server ended the connection"])
+    try loop.finish { leg.end(atMost: .seconds(5), $0) }
+  }
+
   @Test func theLossOfAServerIsToldWhileNothingIsAsked() throws {
     let server = try NBDServer.nbdkit(["memory", "1M"], in: scratch)
     var loss: Failure?

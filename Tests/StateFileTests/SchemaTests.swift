@@ -11,7 +11,7 @@ let goodDocuments = [
   #"{"quartet": 1, "discovery": {"incoming": [], "outgoing": {"user": "me", "secret": {"descriptor": 3}}}, "targets": [{"name": "NAA.0123456789ABCDEF0123456789ABCDEF", "initiators": "all", "luns": [{"lun": 16383, "path": null, "deviceType": "tape", "removable": true, "online": false}, {"lun": 2, "volume": "vg1/lun2"}]}, {"name": "eui.0123456789abcdef", "chap": {"outgoing": {"user": "x", "secret": {"credential": "x"}}}}]}"#,
   #"{"quartet": 1, "discovery": {"incoming": [{"user": 7, "secret": {"descriptor": 0}}, {"user": "{a}#|z", "secret": {"file": "/a"}}]}, "targets": []}"#,
   #"{"quartet": 1, "resources": [{"name": "vg1", "protocol": "C", "fencing": "resource-only", "sharedSecret": {"file": "/a"}, "skipFirstSync": true, "options": {}, "net": {"verify-alg": "crc32c", "max-buffers": 8000, "allow-two-primaries": false}, "handlers": {"fence-peer": "/usr/lib/drbd/crm-fence-peer.sh"}, "nodes": [{"name": "mike", "address": "192.168.43.111:7788"}, {"name": "nancy", "address": "[fe80::1%eth0]:7788"}], "volumes": [{"minor": 0, "disk": "/dev/sdc"}, {"number": 7, "device": "/dev/drbd1", "disk": null, "metaDisk": "/dev/sdd[3]", "nodes": {"nancy": {"disk": "/dev/sde", "metaDisk": "internal", "minor": 4}}}]}], "pools": [{"name": "vg1", "devices": ["/dev/drbd0"], "extentSize": "4M", "volumes": [{"name": "lun1", "size": "10G"}, {"name": "lun2", "size": 4194304, "type": "linear"}, {"name": "tp", "extents": 20, "type": "thin-pool"}, {"name": "t1", "size": "50G", "thinPool": "tp"}, {"name": "t2", "size": "1K", "type": "thin", "thinPool": "tp"}]}, {"name": "vg2", "devices": ["/dev/sdz"]}]}"#,
-  #"{"quartet": 1, "pools": [{"name": "demo", "legs": ["/srv/a.img", "nbd://host/b", "nbds+unix:///c?socket=/d"], "size": "10G", "extentSize": "64K", "volumes": [{"name": "lun1", "size": "4G"}, {"name": "lun2", "extents": 3, "type": "linear"}]}, {"name": "one", "legs": ["/dev/sdb"]}], "targets": [{"name": "iqn.2011-12.com.example:a", "luns": [{"lun": 1, "volume": "demo/lun1"}]}]}"#,
+  #"{"quartet": 1, "pools": [{"name": "demo", "legs": ["/srv/a.img", "nbd://host/b", "nbds+unix:///c?socket=/d"], "size": "10G", "sparse": true, "extentSize": "64K", "resyncRate": "50M", "volumes": [{"name": "lun1", "size": "4G"}, {"name": "lun2", "extents": 3, "type": "linear"}]}, {"name": "one", "legs": ["/dev/sdb"], "sparse": false}, {"name": "two", "legs": ["/a", "/b"], "resyncRate": "none"}, {"name": "three", "legs": ["/a", "/b"], "resyncRate": 1048576}], "targets": [{"name": "iqn.2011-12.com.example:a", "luns": [{"lun": 1, "volume": "demo/lun1"}]}]}"#,
 ]
 
 /// Bad ones, each with one fault that a schema can see.
@@ -97,7 +97,7 @@ let badVolumeDocuments =
     #""volumes": [{"name": "a", "extents": 1, "type": "raid"}]"#,
     #""volumes": [{"name": "a", "extents": 1, "type": "thin"}]"#,
     #""volumes": [{"name": "a", "extents": 1, "type": "linear", "thinPool": "b"}]"#, #""legs": []"#,
-    #""legs": ["/srv/a"]"#, #""size": "1G""#,
+    #""legs": ["/srv/a"]"#, #""size": "1G""#, #""sparse": true"#, #""resyncRate": "50M""#,
   ].map { fault in
     let rest = [#""name": "vg1""#, #""devices": ["/dev/drbd0"]"#].filter { $0.prefix(8) != fault.prefix(8) }
     return #"{"quartet": 1, "pools": [{\#(rest.joined(separator: ", ")), \#(fault)}]}"#
@@ -106,7 +106,9 @@ let badVolumeDocuments =
     #""legs": []"#, #""legs": ["a"]"#, #""legs": "/srv/a""#, #""legs": ["/srv/a/"]"#,
     #""legs": ["http://a/b"]"#,
     #""legs": ["/1", "/2", "/3", "/4", "/5", "/6", "/7", "/8", "/9"]"#, #""size": "1G""#,
-    #""legs": ["/srv/a"], "size": 0"#,
+    #""legs": ["/srv/a"], "size": 0"#, #""legs": ["/srv/a"], "sparse": "yes""#,
+    #""legs": ["/srv/a"], "resyncRate": "50M""#, #""legs": ["/srv/a", "/b"], "resyncRate": 0"#,
+    #""legs": ["/srv/a", "/b"], "resyncRate": "50 M""#, #""legs": ["/srv/a"], "wipe": true"#,
     #""legs": ["/srv/a"], "volumes": [{"name": "a", "extents": 1, "type": "thin-pool"}]"#,
     #""legs": ["/srv/a"], "volumes": [{"name": "a", "extents": 1, "thinPool": "b"}]"#,
   ].map { fault in #"{"quartet": 1, "pools": [{"name": "demo", \#(fault)}]}"# }

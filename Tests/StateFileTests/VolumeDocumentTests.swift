@@ -103,7 +103,9 @@ let stackDocument = """
       - name: demo
         legs: [/srv/a, "nbd://host/b"]
         size: 10G
+        sparse: true
         extentSize: 1M
+        resyncRate: 50M
         volumes: [{name: lun1, size: 4G}, {name: lun2, extents: 7}]
     targets:
       - name: iqn.2011-12.com.example:a
@@ -116,6 +118,7 @@ let stackDocument = """
     let spec = try #require(parsed.volumes.embeddedPools.first)
     #expect(parsed.volumes.pools == [] && !parsed.volumes.isEmpty)
     #expect(spec.legs.map(\.description) == ["/srv/a", "nbd://host/b"] && spec.size == 10 << 30)
+    #expect(spec.sparse && spec.resyncRate == ResyncRate(limit: 50 << 20))
     #expect(spec.extentSize == 1 << 20 && spec.volumes.map(\.size) == [.bytes(4 << 30), .extents(7)])
     // Its volumes are where they are attached, though nothing of it is there yet.
     let units = try #require(parsed.state.targets.first?.units)
@@ -130,9 +133,44 @@ let stackDocument = """
       try volumes(text).embeddedPools == [spec] && text.contains("Left out: pool x: is gone"), "\(text)")
   }
 
+  @Test func aRateIsOneOfThree() throws {
+    let named = ["resyncRate: 50M", "resyncRate: none", "sparse: false"].map {
+      Self.embedded.replacing("resyncRate: 50M", with: $0).replacing("sparse: true\n    ", with: "")
+    }
+    let specs = try named.map { try #require(try volumes($0).embeddedPools.first) }
+    #expect(specs.map(\.resyncRate) == [ResyncRate(limit: 50 << 20), ResyncRate(limit: nil), nil])
+    for spec in specs {
+      #expect(!spec.sparse)
+      let text = StateFile.render(LiveState(), implementation: "tgt", embedded: [spec])
+      #expect(try volumes(text).embeddedPools == [spec], "\(text)")
+    }
+  }
+
+  @Test func theCommandsOfAPoolSayAllOfIt() throws {
+    let spec = try #require(try volumes(Self.embedded).embeddedPools.first)
+    #expect(
+      EmbeddedPoolChange.createPool(spec).command
+        == "quartet pool create demo --leg /srv/a --leg nbd://host/b --size 10737418240 --sparse --extent-size 1048576"
+    )
+    let rates = [ResyncRate(limit: 7), ResyncRate(limit: nil)]
+    let changes = rates.map { EmbeddedPoolChange.setResyncRate(spec.name, $0) }
+    #expect(changes.map(\.command) == ["7", "none"].map { "quartet pool set demo --resync-rate \($0)" })
+  }
+
   @Test(arguments: [
     ("size: 10G", "devices: [/dev/a]", "has devices and legs"),
-    ("legs: [/srv/a, \"nbd://host/b\"]", "devices: [/dev/a]", "has a size, which is for legs"),
+    ("legs: [/srv/a, \"nbd://host/b\"]", "devices: [/dev/a]", "has size, which is for legs"),
+    ("legs: [/srv/a, \"nbd://host/b\"]", "devices: [/dev/a]", "has sparse, which is for legs"),
+    ("legs: [/srv/a, \"nbd://host/b\"]", "devices: [/dev/a]", "has resyncRate, which is for legs"),
+    (", \"nbd://host/b\"]", "]", "has one leg, and so no resync"),
+    ("sparse: true", "sparse: \"true\"", "must be true or false"),
+    (
+      "resyncRate: 50M", "resyncRate: fast",
+      "fast\": is no positive number of bytes; write it like 50M"
+    ),
+    ("resyncRate: 50M", "resyncRate: 0", "is no positive number of bytes"),
+    ("resyncRate: 50M", "resyncRate: null", "must be text"),
+    ("sparse: true", "wipe: true", "has key wipe that is not known"),
     ("legs: [/srv/a, \"nbd://host/b\"]\n", "\n", "has no devices and no legs"),
     ("nbd://host/b", "/srv/a", "has a leg twice"),
     ("nbd://host/b", "nbd://me:secret@host/b", "with a password"),

@@ -8,8 +8,12 @@ public struct EmbeddedPoolSpec: Sendable, Hashable {
   public var legs: [LegAddress]
   /// The size in bytes of legs that are files and do not exist.
   public var size: UInt64?
+  /// Whether such files get their blocks only when they are written.
+  public var sparse = false
   /// The size of an extent in bytes; nil leaves it to the engine, and that is 4 MiB.
   public var extentSize: UInt64?
+  /// How fast a resync may be; nil leaves it as it is.
+  public var resyncRate: ResyncRate?
   /// Volumes in it; others are left alone.
   public var volumes: [VolumeSpec] = []
 
@@ -26,6 +30,7 @@ public struct EmbeddedPoolSpec: Sendable, Hashable {
     if let size = extentSize, size.nonzeroBitCount != 1 || !(64 << 10...1 << 30).contains(size) {
       found.append("cannot have extents of \(size) bytes, they are a power of 2 from 64 KiB to 1 GiB")
     }
+    if resyncRate != nil, legs.count == 1 { found.append("has one leg, and so no resync that has a rate") }
     var names: Set<VolumeName> = []
     for volume in volumes {
       if !names.insert(volume.name).inserted { found.append("has volume \(volume.name) twice") }
@@ -41,6 +46,8 @@ public struct EmbeddedPoolSpec: Sendable, Hashable {
 public enum EmbeddedPoolChange: Sendable, Hashable, CustomStringConvertible {
   /// Makes the pool, without its volumes, or finishes that.
   case createPool(EmbeddedPoolSpec)
+  /// Bounds what a resync copies in a second.
+  case setResyncRate(PoolName, ResyncRate)
   /// Makes a volume.
   case createVolume(VolumePath, VolumeSize)
   /// Grows a volume to a size.
@@ -52,6 +59,7 @@ public enum EmbeddedPoolChange: Sendable, Hashable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .createPool(let spec): "create pool \(spec.name)"
+    case .setResyncRate(let name, let rate): "set the resync rate of pool \(name) to \(rate.words)"
     case .createVolume(let path, let size): VolumeChange.createVolume(path, size).description
     case .extendVolume(let path, let size): VolumeChange.extendVolume(path, size).description
     case .attach(let path): "attach volume \(path)"
@@ -68,12 +76,13 @@ public enum EmbeddedPoolChange: Sendable, Hashable, CustomStringConvertible {
     }
     switch self {
     case .createPool(let spec):
-      let words =
-        ["quartet", "pool", "create", spec.name.description]
-        + spec.legs.flatMap { ["--leg", $0.description] }
-        + (spec.size.map { ["--size", "\($0)"] } ?? [])
-        + (spec.extentSize.map { ["--extent-size", "\($0)"] } ?? [])
+      var words = ["quartet", "pool", "create", spec.name.description]
+      words += spec.legs.flatMap { ["--leg", $0.description] }
+      if let size = spec.size { words += ["--size", "\(size)"] }
+      if spec.sparse { words.append("--sparse") }
+      if let size = spec.extentSize { words += ["--extent-size", "\(size)"] }
       return Operation.run(Command(words.map { Text($0) })).display
+    case .setResyncRate(let name, let rate): return "quartet pool set \(name) --resync-rate \(rate)"
     case .createVolume(let path, let wanted): return "quartet pool create-volume \(path) \(size(wanted))"
     case .extendVolume(let path, let wanted): return "quartet pool extend-volume \(path) \(size(wanted))"
     case .attach(let path): return "quartet volume attach \(path)"
@@ -91,6 +100,8 @@ public protocol EmbeddedEngine: Sendable {
   ///
   /// - Returns: What the reader should know.
   func perform(_ change: EmbeddedPoolChange) async throws -> [String]
+  /// Whose users do not see the size that a volume of a pool has now, and what is to be done.
+  func oldSizes(of spec: EmbeddedPoolSpec) async throws -> [String]
   /// Whether there is an embedded pool of this name.
   func has(_ name: PoolName) throws -> Bool
 }
