@@ -141,8 +141,15 @@ extension MigrationTranslator {
     _ unit: inout LogicalUnit, as known: LogicalUnit, _ place: String, _ made: inout MigrationDocument
   ) {
     let before = source.view(of: known)
-    unit = destination.showing(wwidOf: before, unit, givingUpSerial: options.givesUpSerial)
-    for difference in before.differences(from: destination.view(of: unit)) {
+    unit = destination.showing(before, unit, givingUpSerial: options.givesUpSerial)
+    let after = destination.view(of: unit)
+    if before.takesFUA == true, after.takesFUA != true {
+      let certainty = after.takesFUA == nil ? "may be refused, if its device has no write cache" : "are refused"
+      made.losses.append(
+        "\(place): writes that are durable by themselves (FUA) \(certainty): initiators that stay logged in would get "
+          + "errors, so unmount it there")
+    }
+    for difference in before.differences(from: after) {
       let consequence =
         difference.name == "WWID" ? "; multipath maps and paths by id of the initiators change" : ""
       made.losses.append(

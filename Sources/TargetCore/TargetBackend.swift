@@ -108,11 +108,11 @@ public protocol TargetBackend: Sendable {
   /// implementation does not choose by itself, is nil.
   func view(of unit: LogicalUnit) -> InitiatorView
 
-  /// The unit with settings that initiators do not see otherwise, chosen so that they see a WWID; unchanged where the
-  /// implementation cannot show that one.
+  /// The unit with settings of the implementation's own, chosen so that initiators see a WWID, and may go on with
+  /// writes that are durable by themselves; unchanged where that cannot be had.
   ///
   /// - Parameter givingUpSerial: Whether the serial number may be another one for that.
-  func showing(wwidOf view: InitiatorView, _ unit: LogicalUnit, givingUpSerial: Bool) -> LogicalUnit
+  func showing(_ view: InitiatorView, _ unit: LogicalUnit, givingUpSerial: Bool) -> LogicalUnit
 
   /// Reads the host's answer to an operation that ``steps(for:in:)`` or ``startSteps()`` made.
   func judge(_ operation: Operation, _ answer: Result<Answer, Failure>) -> Verdict

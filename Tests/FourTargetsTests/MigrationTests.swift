@@ -59,6 +59,19 @@ struct MigrationTests {
       !report.losses.contains { $0.contains("WWID") } && report.losses.contains { $0.contains("serial") })
   }
 
+  /// An initiator that stays logged in goes on with writes that LIO refuses where there is no write cache.
+  @Test func writesThatAreDurableByThemselvesAreTakenOrToldOf() async throws {
+    let files = try await MigrationScene(machine, "tgt", "lio")
+    let report = try await files.migration().run()
+    #expect(!report.losses.contains { $0.contains("FUA") })
+    let units = try await machine.read("lio").targets[disk]?.units ?? [:]
+    #expect(units[try LUN(1)]?.attributes["emulate_write_cache"] == "1")
+    #expect(units[try LUN(1)]?.cache == .through)
+
+    let device = try await MigrationScene(FourTargets(), "tgt", "lio", backing: "/dev/vg1/a")
+    #expect(try await device.migration().run().losses.contains { $0.contains("FUA") })
+  }
+
   @Test func lossesAreToldAndNeedAWord() async throws {
     let scene = try await MigrationScene(machine, "tgt", "lio") { spec in
       spec.initiators?.append(try Initiator("192.168.0.0/24"))

@@ -23,7 +23,7 @@ struct FakeBackend: TargetBackend {
   func startSteps() -> [Step] { [] }
   func read(_ host: any Host, detail: ReadDetail) async throws -> LiveState { LiveState() }
   func view(of unit: LogicalUnit) -> InitiatorView { InitiatorView() }
-  func showing(wwidOf view: InitiatorView, _ unit: LogicalUnit, givingUpSerial: Bool) -> LogicalUnit { unit }
+  func showing(_ view: InitiatorView, _ unit: LogicalUnit, givingUpSerial: Bool) -> LogicalUnit { unit }
   func judge(_ operation: Operation, _ answer: Result<Answer, Failure>) -> Verdict { .done }
 
   func steps(for change: Change, in state: LiveState) throws -> [Step] {

@@ -6,6 +6,7 @@ extension IETBackend {
     var view = InitiatorView()
     (view.vendor, view.product, view.revision) = ("IET", "VIRTUAL-DISK", "0")
     view.serial = unit.serial
+    view.takesFUA = true
     // A designator in binary: the vendor in 8 bytes and the SCSI id in 16, both with zeros behind them.
     view.wwid = unit.scsiID.map { id in
       let bytes = Array(id.utf8.prefix(16))
@@ -16,5 +17,5 @@ extension IETBackend {
   }
 
   /// The kind of the designator cannot be chosen, nor can the vendor in it.
-  func showing(wwidOf view: InitiatorView, _ unit: LogicalUnit, givingUpSerial: Bool) -> LogicalUnit { unit }
+  func showing(_ view: InitiatorView, _ unit: LogicalUnit, givingUpSerial: Bool) -> LogicalUnit { unit }
 }

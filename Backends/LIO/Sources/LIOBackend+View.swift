@@ -11,6 +11,7 @@ extension LIOBackend {
     if unit.deviceType == .passthrough || unit.store == "pscsi" { return view }
     view.vendor = unit.vendor ?? "LIO-ORG"
     (view.product, view.revision) = (unit.product, unit.revision)
+    view.takesFUA = takesFUA(unit)
     guard let serial = unit.serial, !serial.isEmpty else { return view }
     view.serial = serial
     let company = (unit.attributes["company_id"] ?? Self.company).lowercased().dropFirst(2)
@@ -20,8 +21,23 @@ extension LIOBackend {
     return view
   }
 
+  /// A device without a write cache refuses such writes (`target_check_fua` of target_core_device.c and
+  /// `sbc_check_dpofua` of target_core_sbc.c); whether there is one, a block device or a handler says itself.
+  private func takesFUA(_ unit: LogicalUnit) -> Bool? {
+    guard unit.store == "fileio" else { return nil }
+    let hasCache = unit.cache == .back || unit.attributes["emulate_write_cache"] == "1"
+    return hasCache && unit.attributes["emulate_fua_write"] != "0"
+  }
+
+  func showing(_ view: InitiatorView, _ unit: LogicalUnit, givingUpSerial: Bool) -> LogicalUnit {
+    var unit = unit
+    // A cache that is said to be there, and keeps nothing: each write is durable when it is answered, as before.
+    if view.takesFUA == true, takesFUA(unit) == false { unit.attributes["emulate_write_cache"] = "1" }
+    return showing(wwidOf: view, unit, givingUpSerial: givingUpSerial)
+  }
+
   /// The identifier is made of the serial number, so that only that of a company can be chosen beside it.
-  func showing(wwidOf view: InitiatorView, _ unit: LogicalUnit, givingUpSerial: Bool) -> LogicalUnit {
+  private func showing(wwidOf view: InitiatorView, _ unit: LogicalUnit, givingUpSerial: Bool) -> LogicalUnit {
     guard let digits = view.extendedNAA?.dropFirst() else { return unit }
     var other = unit
     other.attributes["company_id"] = "0x" + digits.prefix(6)

@@ -7,6 +7,7 @@ extension SCSTBackend {
     if unit.deviceType == .passthrough { return view }
     (view.vendor, view.product, view.revision) = (unit.vendor, unit.product, unit.revision)
     view.serial = unit.serial
+    view.takesFUA = true
     if let naa = Self.digits(unit.attributes["naa_id"]) {
       view.wwid = "3" + naa
     } else if let eui = Self.digits(unit.attributes["eui64_id"]) {
@@ -25,7 +26,7 @@ extension SCSTBackend {
     return text.isEmpty ? nil : text
   }
 
-  func showing(wwidOf view: InitiatorView, _ unit: LogicalUnit, givingUpSerial: Bool) -> LogicalUnit {
+  func showing(_ view: InitiatorView, _ unit: LogicalUnit, givingUpSerial: Bool) -> LogicalUnit {
     guard let wwid = view.wwid, let kind = wwid.first, wwid != self.view(of: unit).wwid else { return unit }
     let digits = wwid.dropFirst()
     guard digits.utf8.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }) else { return unit }

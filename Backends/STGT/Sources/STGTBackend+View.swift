@@ -10,6 +10,7 @@ extension STGTBackend {
     view.revision = unit.revision ?? "0001"
     view.serial = unit.serial
     view.wwid = unit.scsiID.map { "3" + Self.extendedNAA(of: $0) }
+    view.takesFUA = true
     return view
   }
 
@@ -24,7 +25,7 @@ extension STGTBackend {
     return "6" + (String(repeating: "0", count: 32 - last.count) + String(last)).dropFirst()
   }
 
-  func showing(wwidOf view: InitiatorView, _ unit: LogicalUnit, givingUpSerial: Bool) -> LogicalUnit {
+  func showing(_ view: InitiatorView, _ unit: LogicalUnit, givingUpSerial: Bool) -> LogicalUnit {
     guard let digits = view.extendedNAA, view.wwid != self.view(of: unit).wwid else { return unit }
     var unit = unit
     unit.scsiID = String(digits)
