@@ -146,8 +146,8 @@ extension MigrationTranslator {
     if before.takesFUA == true, after.takesFUA != true {
       let certainty = after.takesFUA == nil ? "may be refused, if its device has no write cache" : "are refused"
       made.losses.append(
-        "\(place): writes that are durable by themselves (FUA) \(certainty): initiators that stay logged in would get "
-          + "errors, so unmount it there")
+        "\(place): writes that are durable by themselves (FUA) \(certainty): initiators that stay logged in would "
+          + "get errors, so unmount it there")
     }
     for difference in before.differences(from: after) {
       let consequence =

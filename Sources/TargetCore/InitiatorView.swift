@@ -14,8 +14,10 @@ public struct InitiatorView: Sendable, Hashable {
   /// `scsi_id` prints it (src/udev/scsi_id/scsi_serial.c of systemd): `3` and a NAA, `2` and an EUI-64, `1` and a
   /// T10 vendor identification.
   public var wwid: String?
-  /// Whether a write is taken that is to be durable by itself (FUA, SBC-3 section 5.40); nil when a device below
-  /// decides. An initiator that was told so once goes on sending them, as long as it knows the disk.
+  /// Whether a write is taken that is to be durable by itself (FUA, SBC-3 section 5.40).
+  ///
+  /// Nil when a device below decides. An initiator that was told so once goes on sending them, as long as it knows the
+  /// disk.
   public var takesFUA: Bool?
 
   /// A view of which nothing is known.
