@@ -144,10 +144,9 @@ extension MigrationTranslator {
     unit = destination.showing(before, unit, givingUpSerial: options.givesUpSerial)
     let after = destination.view(of: unit)
     if before.takesFUA == true, after.takesFUA != true {
-      let certainty = after.takesFUA == nil ? "may be refused, if its device has no write cache" : "are refused"
       made.losses.append(
-        "\(place): writes that are durable by themselves (FUA) \(certainty): initiators that stay logged in would "
-          + "get errors, so unmount it there")
+        "\(place): writes that are durable by themselves (FUA) are refused if its device has no write cache: unmount it "
+          + "where initiators stay logged in")
     }
     for difference in before.differences(from: after) {
       let consequence =
