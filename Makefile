@@ -7,7 +7,7 @@ PACKAGES = git g++ pkg-config libaio-dev libudev-dev libkmod-dev \
   tgt libiscsi-bin qemu-utils qemu-block-extra python3-jsonschema strace \
   qemu-system-x86 busybox-static kmod xz-utils dmsetup \
   open-iscsi e2fsprogs sg3-utils targetcli-fb python3-rtslib-fb dbus-daemon \
-  drbd-utils lvm2 nbdkit nbdkit-plugin-dev libnbd-bin libnbd-dev fio
+  drbd-utils lvm2 nbdkit nbdkit-plugin-dev libnbd-bin libnbd-dev nbd-client fio
 # Tests of commands, daemons and guests have limits of time: each of these modules runs by itself.
 APART = LinuxHostTests|NBDKitPluginTests|CLITests|STGTTests|VMTests
 SEED ?= 1

@@ -55,7 +55,7 @@ struct GuestTests {
     let guest = try await start()
     let bundle = try await TestBundle.run(
       #"^VMTests\.InitiatorTests/"#, in: guest, limit: .seconds(560))
-    #expect(bundle.passed == 13)
+    #expect(bundle.passed == 14)
     try await guest.shutDown()
   }
 
