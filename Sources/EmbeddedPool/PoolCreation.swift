@@ -77,7 +77,7 @@ package struct PoolCreation: Sendable {
     return proposal
   }
 
-  private func checkArguments(_ places: PoolPlaces) throws {
+  func checkArguments(_ places: PoolPlaces) throws {
     guard (1...PoolDescription.legLimit).contains(legs.count) else {
       throw Failure(
         .invalid, "pool \(name)", "cannot have \(legs.count) legs, only 1 to \(PoolDescription.legLimit)")
@@ -202,7 +202,7 @@ package struct PoolCreation: Sendable {
       if case .failure(let failure) = label, failure.code == .notFound, !isLeg { continue }
       throw Failure(
         .exists, "leg \(device.name)", "has a pool on it, or is a leg of one",
-        remedy: wipeRemedy)
+        remedy: "`quartet pool import` takes that pool into use; \(wipeRemedy)")
     }
   }
 

@@ -35,6 +35,8 @@ package final class ExtentPool {
     lastChecksum = contents.lastChecksum
   }
 
+  /// The pool's 16 bytes.
+  package var id: [UInt8] { layout.poolID }
   /// The size of an extent in bytes.
   package var extentSize: Int { layout.extentSize }
   /// How many extents there are.

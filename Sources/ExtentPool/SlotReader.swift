@@ -87,6 +87,8 @@ final class SlotReader {
   }
 
   /// This many bytes from the place on, when they are in memory.
+  ///
+  /// Sound: nothing that points there is kept beyond the next ``load(_:)``; of a record its change is copied.
   private func bytes(_ count: Int) -> UnsafeMutableRawBufferPointer? {
     guard window.contains(place), place + count <= window.upperBound else { return nil }
     let from = place - window.lowerBound

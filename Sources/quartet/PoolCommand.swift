@@ -22,12 +22,14 @@ struct PoolCommand: ParsableCommand {
           quartet pool status demo --watch
         A disk has died, and a new one is there:
           quartet pool replace-leg demo /mnt/b.img /dev/sdc
+        The machine has died, and its disks are in another one:
+          quartet pool import demo --leg /srv/a.img --leg /mnt/b.img
       """,
     subcommands: [
-      List.self, Map.self, Filter.self, PoolCreateCommand.self, Extend.self, Reduce.self, Remove.self,
-      Activate.self,
-      Deactivate.self, CreateVolume.self, SnapshotVolume.self, ExtendVolume.self, ReduceVolume.self,
-      RenameVolume.self, RemoveVolume.self, VolumeStatusCommand.self, Serve.self, Stop.self, AttachLeg.self,
+      List.self, Map.self, Filter.self, PoolCreateCommand.self, PoolImportCommand.self, Extend.self,
+      Reduce.self, Remove.self, Activate.self, Deactivate.self, CreateVolume.self, SnapshotVolume.self,
+      ExtendVolume.self, ReduceVolume.self, RenameVolume.self, RemoveVolume.self, VolumeStatusCommand.self,
+      Serve.self, Stop.self, AttachLeg.self,
       DetachLeg.self, ReplaceLegCommand.self, Verify.self, MoveSegment.self, SetOptions.self,
     ])
 

@@ -47,7 +47,7 @@ public struct PoolDescription: Sendable, Hashable {
     func garbled(_ why: String, _ answer: String? = nil) -> Failure {
       Failure(
         .garbled, "pool \(name)", "its description \(file) cannot be used: \(why)", answer: answer,
-        remedy: "repair the file, or put a copy of it back; what is on the legs is as it was")
+        remedy: "repair the file, or remove it and run `quartet pool import \(name)` with its legs")
     }
     let document: Document
     do {
