@@ -70,11 +70,11 @@ package struct PoolImport: Sendable {
     let found = try zip(legs, opened.devices).map { address, device in
       try device.map { (address, try examine($0, loop)) }
     }
-    guard let (_, first) = found.compactMap({ $0 }).first else {
+    guard let first = found.compactMap({ $0 }).first else {
       throw Failure(.notFound, "pool \(name)", "none of its legs can be opened")
     }
     let legs = try ordered(found, first)
-    return (PoolDescription(name: name, id: Self.digits(first.id), legs: legs), missing)
+    return (PoolDescription(name: name, id: Self.digits(first.1.id), legs: legs), missing)
   }
 
   /// The id of a pool that has no mirror below it; nil when the device is a leg of one.
@@ -95,27 +95,28 @@ package struct PoolImport: Sendable {
 
   /// The legs of a mirror in the order of their numbers; those that are not there take the places that are left.
   private func ordered(
-    _ found: [(LegAddress, MirrorExamination)?], _ first: MirrorExamination
+    _ found: [(LegAddress, MirrorExamination)?], _ known: (LegAddress, MirrorExamination)
   ) throws -> [LegAddress] {
+    let (address, first) = known
     guard first.legCount == legs.count else {
       throw Failure(
         .refused, "pool \(name)", "has \(first.legCount) legs, and \(legs.count) are named",
         remedy: "name all of them; one that is not there, where it is to be")
     }
     var byIndex = [LegAddress?](repeating: nil, count: legs.count)
-    for (address, leg) in found.compactMap({ $0 }) {
-      guard leg.id == first.id, let index = leg.indexes[0] else {
+    for (other, leg) in found.compactMap({ $0 }) {
+      guard leg.id == first.id, leg.legCount == first.legCount, let index = leg.indexes[0] else {
         throw Failure(
-          .refused, "leg \(address)", "is a leg of another pool than \(legs[0])",
+          .refused, "leg \(other)", "is a leg of another pool than \(address)",
           remedy: "name the legs of one pool")
       }
-      if let other = byIndex[index] {
+      if let same = byIndex[index] {
         throw Failure(
-          .refused, "leg \(address)",
-          "is the same leg as \(other): a copy of it, or a disk that was replaced",
+          .refused, "leg \(other)",
+          "is the same leg as \(same): a copy of it, or a disk that was replaced",
           remedy: "name the one that was used last")
       }
-      byIndex[index] = address
+      byIndex[index] = other
     }
     var missing = zip(legs, found).filter { $0.1 == nil }.map(\.0)
     return byIndex.map { $0 ?? missing.removeFirst() }
