@@ -14,12 +14,25 @@ struct EngineBench {
   let repetitions: Int
   let time: Duration
   let table = BenchTable()
-  /// Of the files, and of the part of them that is read and written: the same bytes of the files for everybody.
-  private static let size = 1 << 30
-  private static let area = 64 << 20..<(1 << 30) - (64 << 20)
+  /// Where files are, and of which size.
+  private struct Place {
+    let directory: String
+    let name: String
+    let size: Int
+    /// What mirrored writes should reach of fio; in memory nothing, since fio writes with two processors there.
+    let mirroredGoal: Double?
+    /// What is read and written: the same bytes of the files for everybody.
+    var area: Range<Int> { 64 << 20..<size - (64 << 20) }
+
+    static let disk = Place(directory: "/var/tmp", name: "disk", size: 1 << 30, mirroredGoal: 0.9)
+    /// A disk's speed varies more than what the engine costs; here it is seen.
+    static let memory = Place(directory: "/dev/shm", name: "memory", size: 512 << 20, mirroredGoal: nil)
+  }
 
   func measure(_ parts: [Part]) throws {
-    if parts.contains(.process) { try measureInProcess() }
+    if parts.contains(.process) {
+      for place in [Place.disk, .memory] { try measureInProcess(place) }
+    }
     if parts.contains(.nbd) { try measureServed() }
     if parts.contains(.resync) { try measureResync() }
     if parts.contains(.pool) { try PoolBench(repetitions: repetitions, table: table).measure() }
@@ -29,17 +42,17 @@ struct EngineBench {
 
   // MARK: In process
 
-  private func measureInProcess() throws {
-    let scene = try EngineScene(in: "/var/tmp")
+  private func measureInProcess(_ place: Place) throws {
+    let scene = try EngineScene(in: place.directory)
     defer { scene.end() }
-    let paths = try ["leg-0", "leg-1"].map { try scene.file($0, bytes: Self.size) }
+    let paths = try ["leg-0", "leg-1"].map { try scene.file($0, bytes: place.size) }
     let files = try paths.map { try AIOFile($0, on: scene.loop) }
     let mirror = try scene.mirror(files)
     let pool = try scene.pool(on: mirror)
     let name = try VolumeName("bench")
-    try scene.loop.finish { pool.createVolume(name, extents: Self.area.upperBound >> 22, $0) }
+    try scene.loop.finish { pool.createVolume(name, extents: place.area.upperBound >> 22, $0) }
     let volume = try pool.attach(name)
-    let fio = Fio(directory: scene.directory, area: Self.area)
+    let fio = Fio(directory: scene.directory, area: place.area)
     let devices: [(String, any BlockDevice)] = [
       ("AIOFile", files[0]), ("Mirror", mirror), ("volume", volume),
     ]
@@ -49,28 +62,29 @@ struct EngineBench {
         rates["raw", default: []].append(try fio.rate(workload, files: [paths[0]], for: time))
         for (name, device) in devices {
           rates[name, default: []].append(
-            try EngineLoad.rate(workload, on: device, area: Self.area, loop: scene.loop, for: time))
+            try EngineLoad.rate(workload, on: device, area: place.area, loop: scene.loop, for: time))
         }
         if workload.direction == .write {
           // Of each file: half of what both get together.
           rates["both", default: []].append(try fio.rate(workload, files: paths, for: time) / 2)
         }
       }
-      show(workload, rates.mapValues(median))
+      show(workload, in: place, rates.mapValues(median))
     }
     try scene.loop.finish { mirror.close($0) }
   }
 
-  private func show(_ workload: Workload, _ rates: [String: Double]) {
+  private func show(_ workload: Workload, in place: Place, _ rates: [String: Double]) {
     let isWrite = workload.direction == .write
     let raw = rates["raw"] ?? .nan
-    table.speed("\(workload.description): AIOFile / fio", rates["AIOFile"] ?? .nan, raw, goal: 0.95)
+    let what = "\(place.name), \(workload.description)"
+    table.speed("\(what): AIOFile / fio", rates["AIOFile"] ?? .nan, raw, goal: 0.95)
     for name in ["Mirror", "volume"] {
       let peer = isWrite ? "fio on both files" : "fio"
       table.speed(
-        "\(workload.description): \(name) / \(peer)", rates[name] ?? .nan,
+        "\(what): \(name) / \(peer)", rates[name] ?? .nan,
         isWrite ? rates["both"] ?? .nan : raw,
-        goal: isWrite ? 0.9 : 0.95)
+        goal: isWrite ? place.mirroredGoal : 0.95)
     }
   }
 
@@ -125,7 +139,7 @@ struct EngineBench {
   private func measureResync() throws {
     let scene = try EngineScene(in: "/var/tmp")
     defer { scene.end() }
-    let paths = try ["leg-0", "leg-1"].map { try scene.file($0, bytes: Self.size) }
+    let paths = try ["leg-0", "leg-1"].map { try scene.file($0, bytes: Place.disk.size) }
     let files = try paths.map { try AIOFile($0, on: scene.loop) }
     var times: [String: [Double]] = [:]
     for _ in 0..<repetitions {
@@ -139,7 +153,7 @@ struct EngineBench {
       ])
       times["copy", default: []].append(copy.wall.milliseconds)
     }
-    let gibibytes = Double(Self.size) / Double(1 << 30)
+    let gibibytes = Double(Place.disk.size) / Double(1 << 30)
     let rates = times.mapValues { gibibytes * 1000 / median($0) }
     table.speed(
       "resync of a whole leg / dd, direct, 1 MiB", rates["resync"] ?? .nan, rates["copy"] ?? .nan,
