@@ -50,11 +50,7 @@ package struct PoolCreation: Sendable {
     var proposal = Proposal()
     try checkArguments(places)
     if let existing = try places.read(name, on: host) {
-      guard existing.legs == legs else {
-        throw Failure(
-          .exists, "pool \(name)", "exists already, with other legs",
-          answer: existing.legs.map(\.description).joined(separator: ", "), remedy: "choose another name")
-      }
+      guard existing.legs == legs else { throw Self.hasOtherLegs(existing) }
       if !existing.isBeingCreated {
         if extentSize != nil {
           let report = try await EmbeddedPools(on: host, places: places).report(existing)
@@ -64,10 +60,7 @@ package struct PoolCreation: Sendable {
       }
       (proposal.isResumed, proposal.id) = (true, existing.id)
     } else {
-      proposal.id = (0..<16).map { _ in
-        let byte = UInt8.random(in: .min ... .max)
-        return (byte < 16 ? "0" : "") + String(byte, radix: 16)
-      }.joined()
+      proposal.id = PoolDescription.id(of: (0..<16).map { _ in .random(in: .min ... .max) })
     }
     for leg in legs { try await look(at: leg, on: host, &proposal) }
     let kind = legs.count == 1 ? "pool" : "mirror and the pool"
@@ -75,6 +68,12 @@ package struct PoolCreation: Sendable {
     proposal.actions.append("write the metadata of the \(kind) \(name) on \(shown)")
     proposal.actions.append("write \(places.description(of: name))")
     return proposal
+  }
+
+  static func hasOtherLegs(_ existing: PoolDescription) -> Failure {
+    Failure(
+      .exists, "pool \(existing.name)", "exists already, with other legs",
+      answer: existing.legs.map(\.description).joined(separator: ", "), remedy: "choose another name")
   }
 
   func checkArguments(_ places: PoolPlaces) throws {
@@ -192,13 +191,10 @@ package struct PoolCreation: Sendable {
     let loop = try AIOLoop()
     let devices = try legs.map { try PoolLegs.open($0, on: loop) }
     for device in devices {
-      let found: Result<MirrorExamination, Failure> = try loop.finish(device.name, limit: OpenPool.limit) {
-        Mirror.examine([device], clock: loop, $0)
-      }
       let label: Result<ExtentPool, Failure> = try loop.finish(device.name, limit: OpenPool.limit) {
         ExtentPool.open(on: ReadOnlyView(device, size: device.size), $0)
       }
-      let isLeg = (try? found.get()) != nil
+      let isLeg = (try? MirrorExamination.of(device, on: loop)) != nil
       if case .failure(let failure) = label, failure.code == .notFound, !isLeg { continue }
       throw Failure(
         .exists, "leg \(device.name)", "has a pool on it, or is a leg of one",

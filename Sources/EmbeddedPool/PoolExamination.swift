@@ -19,6 +19,16 @@ extension MirrorExamination {
   /// The index in the mirror of a leg of the description.
   func index(ofLeg place: Int, in legs: PoolLegs) -> Int? { legs.place(ofLeg: place).flatMap { indexes[$0] } }
 
+  /// Looks at one device alone.
+  ///
+  /// - Throws: ``Failure`` when it is no leg.
+  static func of(_ device: any BlockDevice, on loop: AIOLoop) throws -> MirrorExamination {
+    let examined: Result<MirrorExamination, Failure> = try loop.finish(device.name, limit: OpenPool.limit) {
+      Mirror.examine([device], clock: loop, $0)
+    }
+    return try examined.get()
+  }
+
   /// Looks at the legs that could be opened.
   ///
   /// - Throws: ``Failure`` when none is a leg, or they are those of another pool than the one that is described.

@@ -27,15 +27,12 @@ package struct PoolImport: Sendable {
   /// Looks at the legs.
   ///
   /// - Throws: ``Failure`` with code `exists` when the name, or the pool, is another's; `refused` when the legs are not
-  ///   all those of one pool; `inUse` when somebody uses one; `invalid` when there is no pool on them.
+  ///   all those of one pool; `inUse` when somebody uses one; `invalid` or `notFound` when there is no pool on them.
   package func proposal(on host: any Host, _ places: PoolPlaces) throws -> Proposal {
     try PoolCreation(name: name, legs: legs).checkArguments(places)
     if let existing = try places.read(name, on: host) {
-      guard Set(existing.legs) == Set(legs), !existing.isBeingCreated else {
-        throw Failure(
-          .exists, "pool \(name)", "exists already, with other legs",
-          answer: existing.legs.map(\.description).joined(separator: ", "), remedy: "choose another name")
-      }
+      guard Set(existing.legs) == Set(legs) else { throw PoolCreation.hasOtherLegs(existing) }
+      try OpenPool.refuseIncomplete(existing)
       return Proposal()
     }
     let (description, problems) = try describe()
@@ -65,32 +62,25 @@ package struct PoolImport: Sendable {
       problem.map { "leg \(address) is missing: \($0)" }
     }
     if let only = opened.present.first, legs.count == 1, let id = try poolID(of: only, loop) {
-      return (PoolDescription(name: name, id: Self.digits(id), legs: legs), missing)
+      return (PoolDescription(name: name, id: PoolDescription.id(of: id), legs: legs), missing)
     }
     let found = try zip(legs, opened.devices).map { address, device in
-      try device.map { (address, try examine($0, loop)) }
+      try device.map { (address, try MirrorExamination.of($0, on: loop)) }
     }
     guard let first = found.compactMap({ $0 }).first else {
       throw Failure(.notFound, "pool \(name)", "none of its legs can be opened")
     }
     let legs = try ordered(found, first)
-    return (PoolDescription(name: name, id: Self.digits(first.1.id), legs: legs), missing)
+    return (PoolDescription(name: name, id: PoolDescription.id(of: first.1.id), legs: legs), missing)
   }
 
   /// The id of a pool that has no mirror below it; nil when the device is a leg of one.
   private func poolID(of device: any BlockDevice, _ loop: AIOLoop) throws -> [UInt8]? {
-    if (try? examine(device, loop)) != nil { return nil }
+    if (try? MirrorExamination.of(device, on: loop)) != nil { return nil }
     let opened: Result<ExtentPool, Failure> = try loop.finish(device.name, limit: OpenPool.limit) {
       ExtentPool.open(on: ReadOnlyView(device, size: device.size), $0)
     }
     return try opened.get().id
-  }
-
-  private func examine(_ device: any BlockDevice, _ loop: AIOLoop) throws -> MirrorExamination {
-    let examined: Result<MirrorExamination, Failure> = try loop.finish(device.name, limit: OpenPool.limit) {
-      Mirror.examine([device], clock: loop, $0)
-    }
-    return try examined.get()
   }
 
   /// The legs of a mirror in the order of their numbers; those that are not there take the places that are left.
@@ -120,9 +110,5 @@ package struct PoolImport: Sendable {
     }
     var missing = zip(legs, found).filter { $0.1 == nil }.map(\.0)
     return byIndex.map { $0 ?? missing.removeFirst() }
-  }
-
-  private static func digits(_ id: [UInt8]) -> String {
-    id.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }
 }

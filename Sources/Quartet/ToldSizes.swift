@@ -90,7 +90,7 @@ extension LogicalUnit {
   /// Whether its size is told, and is less than that of its backing, so that initiators see an old one.
   fileprivate func isSmaller(than bytes: UInt64) -> Bool {
     // What is behind the last whole block is not seen.
-    if let size { return size < bytes - bytes % UInt64(blockSize ?? 512) }
+    if let size { return size < bytes - bytes % UInt64(max(blockSize ?? 512, 1)) }
     return printedBytes.map { $0 + Self.printingError <= bytes } ?? false
   }
 

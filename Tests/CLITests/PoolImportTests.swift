@@ -35,6 +35,11 @@ import Testing
       let other = try await bench.quartet(["pool", "import", "vg2"] + backwards.dropFirst(3))
       #expect(other.status == 5)
       #expect(other.errors.contains("is the pool vg1 of this machine"))
+
+      // What a run left that was to make the pool is not taken for it.
+      let half = String(decoding: description, as: UTF8.self).replacing("{", with: "{\"creating\": true,")
+      try LocalHost().replace(FilePath(file(bench)), with: Array(half.utf8), mode: 0o600)
+      #expect(try await bench.quartet(backwards).errors.contains("is not complete"))
     }
   }
 

@@ -91,6 +91,11 @@ public struct PoolDescription: Sendable, Hashable {
     return Array(try encoder.encode(document)) + [UInt8(ascii: "\n")]
   }
 
+  /// An ``id`` of 16 bytes.
+  public static func id(of bytes: [UInt8]) -> String {
+    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  }
+
   /// The 16 bytes of ``id``.
   public var idBytes: [UInt8] {
     let digits = Array(id.utf8).map { $0 >= UInt8(ascii: "a") ? $0 - UInt8(ascii: "a") + 10 : $0 & 15 }
